@@ -1,0 +1,1 @@
+"""nnctrl: verification and synthesis of neural-network controllers in closed loop."""

@@ -1,0 +1,56 @@
+"""Errors that a user can cause and mend.
+
+Every message names the value, the rule it breaks and the remedy, in one or two sentences: the command line prints it
+as it is and exits with status 2. Each type is also the standard exception that a Python programmer would expect to
+catch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class NnctrlError(Exception):
+    """Base of all errors that nnctrl raises on purpose."""
+
+    def __str__(self) -> str:
+        # KeyError would print the repr of its argument; users read the sentence.
+        return str(self.args[0]) if self.args else ""
+
+
+class InputError(NnctrlError, ValueError):
+    """A value given by the user breaks a rule."""
+
+
+class DimensionError(InputError):
+    """Sizes that must agree do not."""
+
+
+class UnknownNameError(InputError, KeyError):
+    """An id or a key that nothing is registered under."""
+
+    @classmethod
+    def among(cls, kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+        """The error for `name` with the nearest known name, or all of them, as the remedy."""
+        names = sorted(known)
+        near = get_close_matches(name, names, n=1, cutoff=0.5)
+        if near:
+            remedy = f"did you mean '{near[0]}'?"
+        elif names:
+            remedy = f"known are: {', '.join(names)}."
+        else:
+            remedy = f"no {kind} is registered."
+        return cls(f"unknown {kind} '{name}'; {remedy}")
+
+
+class UnsupportedError(InputError):
+    """The input is well formed but asks for something that nnctrl does not do."""
+
+
+class AlgebraicLoopError(InputError):
+    """A cycle of the block diagram contains neither a plant nor a delay."""
+
+
+class NetworkFileError(InputError):
+    """A network file is missing, damaged, or holds something that cannot be a controller."""
