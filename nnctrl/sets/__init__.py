@@ -1,0 +1,1 @@
+"""Sets with certified support functions, containment and distances; outward rounding."""
