@@ -1,0 +1,1 @@
+"""Networks: layers, activations, feedthrough, and the files they come from."""
