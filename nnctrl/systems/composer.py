@@ -1,0 +1,157 @@
+"""The step composer: plant and controller become one block diagram, and the diagram one network.
+
+For an affine plant `x+ = A x + B u + c + E w` and a network with last layer W the composed last layer is `B W`, and
+`A x + E w + c` is its feedthrough: everything that bounds a network bounds the closed loop.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from nnctrl.errors import InputError, UnsupportedError
+from nnctrl.networks.layers import Affine
+from nnctrl.sets.box import Box
+from nnctrl.systems.affine_maps import select
+from nnctrl.systems.assembly import assemble
+from nnctrl.systems.closed_loop import ClosedLoop, StepMap
+from nnctrl.systems.controller import Controller, Memory
+from nnctrl.systems.diagram import (
+    BlockDiagram,
+    LinearBlock,
+    NetworkBlock,
+    Source,
+    affine_block,
+    delay_block,
+    saturation_block,
+)
+from nnctrl.systems.fit import check_fit, sample_period
+from nnctrl.systems.plant import Plant
+from nnctrl.systems.signals import interval_of
+
+
+def compose(plant: Plant, controller: Controller) -> ClosedLoop:
+    """The closed loop of a discrete affine plant and a controller as one step map.
+
+    UnsupportedError for continuous plants and for dynamics that are not affine; AlgebraicLoopError naming the cycle
+    if the input is needed to compute itself; InputError for a disturbance without a range. Cost: one product of the
+    plant's matrices with the last layer.
+    """
+    if not plant.is_discrete:
+        raise UnsupportedError(
+            f"'{plant.name}' is continuous and has no step map; discretise it (LinearPlant.discretise)"
+        )
+    diagram = closed_loop_diagram(plant, controller)
+    network = assemble(diagram, ["actuator.out", *(["plant.y"] if plant.outputs else [])])
+    network = dataclasses.replace(network, origin=controller.network.origin)
+    states = [block for block in diagram.blocks.values() if isinstance(block, LinearBlock)]
+    views = controller.view_size if controller.noise is not None else 0
+    step = StepMap(
+        network,
+        tuple(name for block in states for name in block.state_names),
+        tuple(plant.inputs),
+        tuple(plant.outputs),
+        (*plant.disturbances, *(f"noise{k + 1}" for k in range(views))),
+        disturbance_box(plant, controller),
+    )
+    rest = [block.initial for block in states if block.initial is not None]
+    return ClosedLoop(plant, controller, diagram, step, np.concatenate([np.zeros(0), *rest]))
+
+
+def closed_loop_diagram(plant: Plant, controller: Controller) -> BlockDiagram:
+    """The diagram of the parts of a controller around a plant; blocks that do nothing are left out.
+
+    Blocks: plant, queue (delay line), memory, w, noise, observation, network, output, saturation, and actuator, whose
+    port "out" is the input that the plant gets.
+    """
+    check_fit(plant, controller)
+    sample_period(plant, controller)
+    diagram = BlockDiagram()
+    diagram.add("plant", plant_block(plant))
+    if controller.delay:
+        diagram.add("queue", delay_block(tuple(plant.inputs), controller.initial_line))
+    if controller.memory is not None:
+        diagram.add("memory", memory_block(controller.memory))
+    if plant.disturbance_size:
+        diagram.add("w", Source(plant.disturbance_size))
+        diagram.connect("w.out", "plant.w")
+    view = _observe(diagram, controller)
+    if controller.memory is not None:
+        diagram.connect(view, "memory.in")
+        size, extra = controller.view_size, controller.memory_size
+        diagram.add("inputs", affine_block(Affine.identity(size + extra), view=size, memory=extra))
+        diagram.connect(view, "inputs.view")
+        diagram.connect("memory.out", "inputs.memory")
+        view = "inputs.out"
+    diagram.add("network", NetworkBlock(controller.network))
+    diagram.connect(view, "network.in")
+    command = "network.out"
+    if controller.output is not None:
+        command = _insert(diagram, "output", affine_block(controller.output), command)
+    if controller.saturation is not None:
+        command = _insert(diagram, "saturation", saturation_block(controller.saturation), command)
+    if controller.delay:
+        diagram.connect(command, "queue.in")
+        command = "queue.out"
+    command = _insert(diagram, "actuator", affine_block(Affine.identity(plant.input_size)), command)
+    diagram.connect(command, "plant.u")
+    return diagram
+
+
+def _observe(diagram: BlockDiagram, controller: Controller) -> str:
+    """Add what lies between the plant and the network's input; returns the port of the observations v."""
+    view = "plant.x" if controller.observes == "states" else "plant.y"
+    if controller.observation is not None:
+        view = _insert(diagram, "observation", affine_block(controller.observation), view)
+    if controller.noise is None:
+        return view
+    size = controller.view_size
+    diagram.add("noise", Source(size))
+    diagram.add("measurement", affine_block(Affine.linear(np.hstack([np.eye(size)] * 2)), view=size, noise=size))
+    diagram.connect(view, "measurement.view")
+    diagram.connect("noise.out", "measurement.noise")
+    return "measurement.out"
+
+
+def _insert(diagram: BlockDiagram, name: str, block: LinearBlock | NetworkBlock, source: str) -> str:
+    """Add a block with ports "in" and "out" behind a port; returns its output port."""
+    diagram.add(name, block)
+    diagram.connect(source, f"{name}.in")
+    return f"{name}.out"
+
+
+def plant_block(plant: Plant) -> LinearBlock:
+    """An affine plant: input ports "u" and, with disturbances, "w"; output ports "x" and, with outputs, "y"."""
+    dynamics = plant.affine()
+    inputs = {"u": plant.input_size}
+    if plant.disturbance_size:
+        inputs["w"] = plant.disturbance_size
+    maps = {"x": select(dynamics.state.in_size, slice(0, plant.state_size))}
+    if dynamics.output is not None:
+        maps["y"] = dynamics.output
+    return LinearBlock(inputs, maps, dynamics.state, None, tuple(plant.states))
+
+
+def memory_block(memory: Memory) -> LinearBlock:
+    """The controller's own state, with ports "in" and "out"."""
+    size, views = memory.H.shape
+    names = tuple(f"memory{k + 1}" for k in range(size))
+    recursion = Affine.linear(np.hstack([memory.F, memory.H]))
+    return LinearBlock({"in": views}, {"out": select(size + views, slice(0, size))}, recursion, memory.start, names)
+
+
+def disturbance_box(plant: Plant, controller: Controller) -> Box | None:
+    """The box of [w; noise], None if there is neither; InputError for a disturbance without a range."""
+    missing = [name for name in plant.disturbances if name not in plant.ranges]
+    if missing:
+        raise InputError(
+            f"the disturbance '{missing[0]}' of '{plant.name}' has no range; give "
+            f"ranges={{'{missing[0]}': (low, high)}}"
+        )
+    bounds = [interval_of(plant.name, name, plant.ranges[name]) for name in plant.disturbances]
+    sides = np.array(bounds, dtype=np.float64).reshape(len(bounds), 2)
+    lower, upper = sides[:, 0], sides[:, 1]
+    if controller.noise is not None:
+        lower, upper = np.concatenate([lower, controller.noise.lower]), np.concatenate([upper, controller.noise.upper])
+    return Box(lower, upper) if len(lower) else None
