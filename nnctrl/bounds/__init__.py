@@ -1,0 +1,1 @@
+"""Certified bounds of networks over boxes."""

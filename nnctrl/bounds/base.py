@@ -1,0 +1,46 @@
+"""What every bound promises.
+
+A bound answers, for a batch of pairs (box, direction): an upper bound of `d' f(x)` over the box, where f is the real
+function that a network stands for (its certified radii included). Lower bounds are upper bounds of the opposite
+direction. New bounds implement `upper` and pass the contract tests of tests/bounds by being registered.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor
+
+from nnctrl.bounds.view import NetworkView
+
+
+class UpperBound(NamedTuple):
+    """Answer for a batch of pairs.
+
+    `upper` [batch]: certified upper bounds, nan or inf where nothing is proved. `slope` [batch, n]: d(d'f)/dx_i times
+    the box radius at the centre, in floating point: where to look for large values. `blame` [batch, n]: share of the
+    bound's gap that each input coordinate causes, in floating point: where to split.
+    """
+
+    upper: Tensor
+    slope: Tensor
+    blame: Tensor
+
+
+class AbstractBound(ABC):
+    """An upper bound of a network in given directions over boxes. Implementations are frozen dataclasses without
+    state.
+    """
+
+    @abstractmethod
+    def upper(self, view: NetworkView, lower: Tensor, upper: Tensor, directions: Tensor) -> UpperBound:
+        """Bound `directions[i]' f(x)` over the box [lower[i], upper[i]], for every i.
+
+        Shapes: `lower`, `upper` [batch, n]; `directions` [batch, m]. Boxes may be flat; they are not checked here.
+        Outward rounded; differentiable in the box, the directions and the view's tensors.
+        """
+
+    @abstractmethod
+    def bytes_per_pair(self, view: NetworkView) -> int:
+        """Peak memory that one pair needs, so that the search can choose its batch."""

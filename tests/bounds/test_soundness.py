@@ -1,0 +1,84 @@
+"""Every registered bound contains the real function, with zero tolerance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from nnctrl.bounds.base import AbstractBound
+from nnctrl.bounds.interval import IntervalBound
+from nnctrl.bounds.taylor import TaylorBound
+from nnctrl.bounds.view import NetworkView
+from nnctrl.networks.network import Network
+from tests import high_precision
+from tests.random_networks import points_of_box, random_box, random_network
+
+BOUNDS: list[AbstractBound] = [IntervalBound(), TaylorBound()]
+
+
+def ascend(
+    view: NetworkView, lower: np.ndarray, upper: np.ndarray, direction: np.ndarray, start: np.ndarray
+) -> np.ndarray:
+    """The point after some projected sign-gradient steps: where bounds are hit first."""
+    low, high, d = (torch.tensor(part) for part in (lower, upper, direction))
+    point, step = torch.tensor(start), 0.5
+    for _ in range(12):
+        variable = point.clone().requires_grad_(True)
+        (gradient,) = torch.autograd.grad(view(variable) @ d, variable)
+        point = torch.clamp(point + step * (high - low) * torch.sign(gradient), low, high)
+        step *= 0.6
+    return point.detach().numpy()
+
+
+def assert_contains(bound: AbstractBound, network: Network, rng: np.random.Generator) -> None:
+    view = NetworkView.of(network)
+    lower, upper = random_box(rng, network.in_size)
+    direction = rng.normal(size=network.out_size)
+    if rng.random() < 0.3:
+        direction = np.eye(network.out_size)[int(rng.integers(network.out_size))]
+    pair = (torch.tensor(np.stack([part, part])) for part in (lower, upper))
+    found = bound.upper(view, *pair, torch.tensor(np.stack([direction, -direction])))
+    high, low = float(found.upper[0]), -float(found.upper[1])
+    points = points_of_box(rng, lower, upper, 6)
+    points = np.concatenate([points, [ascend(view, lower, upper, direction, points[0])]])
+    for point in points:
+        value = high_precision.dot(direction, high_precision.network(network, high_precision.vector(point)))
+        assert not high < value, (network.architecture(), lower, upper, point)
+        assert not low > value, (network.architecture(), lower, upper, point)
+
+
+@pytest.mark.parametrize("bound", BOUNDS, ids=lambda b: type(b).__name__)
+@pytest.mark.parametrize("seed", range(60))
+def test_bound_contains_the_function(bound: AbstractBound, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    assert_contains(bound, random_network(rng), rng)
+
+
+@pytest.mark.parametrize("bound", BOUNDS, ids=lambda b: type(b).__name__)
+@pytest.mark.parametrize("seed", range(20))
+def test_bound_contains_several_blocks(bound: AbstractBound, seed: int) -> None:
+    rng = np.random.default_rng(1000 + seed)
+    assert_contains(bound, random_network(rng, blocks=3, scale=0.8), rng)
+
+
+@pytest.mark.parametrize("bound", BOUNDS, ids=lambda b: type(b).__name__)
+def test_a_point_box_is_bounded_almost_exactly(bound: AbstractBound) -> None:
+    rng = np.random.default_rng(5)
+    network = random_network(rng, scale=1.0)
+    x = rng.normal(size=(1, network.in_size))
+    d = rng.normal(size=(1, network.out_size))
+    found = bound.upper(NetworkView.of(network), torch.tensor(x), torch.tensor(x), torch.tensor(d))
+    value = float((network(x) * d).sum())
+    assert value <= float(found.upper) <= value + 1e-12
+
+
+@pytest.mark.parametrize("bound", BOUNDS, ids=lambda b: type(b).__name__)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_nan_and_inf_prove_nothing(bound: AbstractBound, bad: float) -> None:
+    network = random_network(np.random.default_rng(3), scale=1.0)
+    lower = torch.zeros(1, network.in_size, dtype=torch.float64)
+    upper = lower + bad
+    direction = torch.ones(1, network.out_size, dtype=torch.float64)
+    found = float(bound.upper(NetworkView.of(network), lower, upper, direction).upper)
+    assert not np.isfinite(found)
