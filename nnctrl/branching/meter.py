@@ -1,0 +1,43 @@
+"""The meter that watches what a run may spend while work goes on."""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
+Exhausted = Literal["node-budget", "time-budget", "memory-budget"]
+
+
+def peak_memory_bytes() -> int:
+    """Peak resident memory of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+@dataclass
+class Meter:
+    """Counts bound evaluations of pairs (box, direction) and compares time, memory and nodes with what is allowed."""
+
+    seconds: float = math.inf
+    memory_bytes: float = math.inf
+    allowed_nodes: float = math.inf
+    nodes: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def elapsed(self) -> float:
+        """Seconds since the meter was made."""
+        return time.monotonic() - self.started
+
+    def exhausted(self) -> Exhausted | None:
+        """Which part of the budget is used up, or None."""
+        if self.nodes >= self.allowed_nodes:
+            return "node-budget"
+        if self.elapsed() >= self.seconds:
+            return "time-budget"
+        if peak_memory_bytes() >= self.memory_bytes:
+            return "memory-budget"
+        return None

@@ -1,0 +1,1 @@
+"""Flowpipes of closed loops."""

@@ -1,0 +1,241 @@
+"""Multi-step reachability of discrete closed loops by branch and bound (the Hessian paper's algorithm, sections II and
+VI).
+
+Per-step mode is the paper's: bound the next state in the principal directions of sampled trajectories and start the
+next step from the rotated box that these bounds enclose. It wraps: every step is solved to accuracy but over a set
+that has grown. K-step mode bounds step k from the initial set through the unrolled network. Combined mode takes the
+per-step bound first and asks the unrolled network only in those directions in which it is not accurate against states
+that are really attained, so the set the next step starts from stays tight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nnctrl._typing import FloatArray
+from nnctrl.bounds.base import AbstractBound
+from nnctrl.bounds.interval import midpoint_radius
+from nnctrl.bounds.view import NetworkView, tensor
+from nnctrl.branching.meter import Exhausted, Meter
+from nnctrl.branching.search import SupportSearch, maximise
+from nnctrl.branching.splitting import AbstractSplitting
+from nnctrl.networks.layers import Affine
+from nnctrl.networks.network import Network
+from nnctrl.progress import Progress
+from nnctrl.reach.chain import StepChain, disturbance_bounds
+from nnctrl.reach.flowpipe import FlowpipeStep
+from nnctrl.reach.parametrisation import Parametrisation, image_of_box
+from nnctrl.reach.rotation import enclosing_coordinates, principal_directions
+from nnctrl.sets.rounding import UNIT_ROUNDOFF, matmul_enclosure, sum_up, widen_up
+from nnctrl.sets.zonotope import Zonotope
+from nnctrl.systems.absorb import precede
+from nnctrl.systems.affine_maps import beside
+from nnctrl.systems.closed_loop import StepMap
+from nnctrl.systems.unroll import unroll
+
+Mode = Literal["per-step", "k-step", "combined"]
+
+
+@dataclass(frozen=True)
+class DiscreteReachSettings:
+    """`eps`: accuracy of every support value against an attained one. `width_share`: in the modes that know attained
+    states, the bound of a direction may exceed the attained value by at most this share of the attained width, too.
+    """
+
+    mode: Mode
+    eps: float
+    bound: AbstractBound
+    splitting: AbstractSplitting
+    width_share: float = 0.4
+    samples: int = 10_000
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class StepBounds:
+    """Bounds of one step: `upper`, `attained` [2n] in `directions` [2n, n] = (V, -V); `widths` and `attained_widths`
+    [n] along V.
+    """
+
+    directions: FloatArray
+    upper: FloatArray
+    attained: FloatArray
+
+    @property
+    def widths(self) -> FloatArray:
+        """Certified widths [n] along the rows of V."""
+        n = len(self.upper) // 2
+        return np.asarray(self.upper[:n] + self.upper[n:])
+
+    @property
+    def attained_widths(self) -> FloatArray:
+        """Attained widths [n] along the rows of V."""
+        n = len(self.attained) // 2
+        return np.asarray(self.attained[:n] + self.attained[n:])
+
+
+@dataclass(frozen=True, eq=False)
+class DiscreteReach:
+    """The flowpipe's steps, the bounds they came from, and the work."""
+
+    steps: list[FlowpipeStep]
+    bounds: list[StepBounds]
+    nodes: int
+    gap: float
+    stopped: Exhausted | None
+
+
+class DiscreteReachability:
+    """Runs the steps; one object per run."""
+
+    def __init__(
+        self, step: StepMap, plant_size: int, initial: Parametrisation, settings: DiscreteReachSettings, meter: Meter
+    ) -> None:
+        self.step, self.plant_size, self.initial = step, plant_size, initial
+        self.settings, self.meter = settings, meter
+        self.size, self.noise_size = step.state_size, step.disturbance_size
+        self.noise = disturbance_bounds(step)
+
+    def run(self, steps: int, progress: Progress) -> DiscreteReach:
+        """Bound the states of steps 1 .. `steps`."""
+        generator = torch.Generator().manual_seed(self.settings.seed)
+        parameters = self.initial.sample(generator, self.settings.samples)
+        noise = self._sample_noise(generator, len(parameters), steps)
+        chain = StepChain.of(self.step, self.size)
+        with torch.no_grad():
+            states, _ = chain.simulate(self.initial.view(parameters), noise)
+        current, result = self.initial, []
+        bounds: list[StepBounds] = []
+        nodes, gap, stopped = 0, 0.0, None
+        previous: FloatArray | None = None
+        for k in range(1, steps + 1):
+            progress.update(f"step {k} of {steps}", k - 1, steps)
+            V = principal_directions(states[:, k].numpy())
+            directions = np.concatenate([V, -V])
+            upper, attained, searches = self._bound_step(k, current, previous, parameters, noise, states, directions)
+            nodes += sum(search.nodes for search in searches)
+            gap = max(gap, float(np.max(upper - attained)))
+            stopped = stopped or next((search.stopped for search in searches if search.stopped), None)
+            bounds.append(StepBounds(directions, upper, attained))
+            if not np.isfinite(upper).all():
+                break
+            rotated = enclosing_coordinates(V, -upper[self.size :], upper[: self.size])
+            result.append(self._flowpipe_step(k, V, *rotated))
+            current = image_of_box(*rotated, Affine.linear(V.T))
+            previous = V
+        return DiscreteReach(result, bounds, nodes, gap, stopped)
+
+    def _bound_step(
+        self,
+        k: int,
+        current: Parametrisation,
+        previous: FloatArray | None,
+        parameters: Tensor,
+        noise: Tensor,
+        states: Tensor,
+        directions: FloatArray,
+    ) -> tuple[FloatArray, FloatArray, list[SupportSearch]]:
+        """Bounds [2n] and attained values [2n] in `directions` [2n, n] after step k, and the searches that gave
+        them.
+        """
+        mode, eps = self.settings.mode, self.settings.eps
+        values = states[:, k].numpy() @ directions.T
+        reached = values.max(axis=0)
+        share = self.settings.width_share * (reached[: self.size] + reached[self.size :])
+        tight = np.minimum(eps, np.maximum(np.concatenate([share, share]), 1e-9 * (1.0 + np.abs(reached))))
+        if mode == "k-step":
+            search = self._search(self._unrolled(k), self._inputs(k), parameters, noise[:, :k], directions, tight)
+            return search.upper.numpy(), search.attained.numpy(), [search]
+        before = states[:, k - 1]
+        starts = parameters if previous is None else before @ tensor(previous).T
+        tolerance = tight if mode == "combined" and k == 1 else np.full(len(directions), eps)
+        search = self._search(
+            self._from_coordinates(self.step.network, current, 1),
+            self._boxes(current, 1),
+            starts,
+            noise[:, k - 1 : k],
+            directions,
+            tolerance,
+        )
+        upper, attained = search.upper.numpy(), search.attained.numpy()
+        if mode == "per-step" or k == 1:
+            return upper, attained, [search]
+        loose = np.flatnonzero(~(upper - reached <= tight))
+        attained = reached.copy()
+        if not len(loose):
+            return upper, attained, [search]
+        again = self._search(
+            self._unrolled(k), self._inputs(k), parameters, noise[:, :k], directions[loose], tight[loose]
+        )
+        upper[loose] = np.minimum(upper[loose], again.upper.numpy())
+        attained[loose] = np.maximum(attained[loose], again.attained.numpy())
+        return upper, attained, [search, again]
+
+    def _search(
+        self,
+        view: NetworkView,
+        box: tuple[Tensor, Tensor],
+        starts: Tensor,
+        noise: Tensor,
+        directions: FloatArray,
+        tolerance: FloatArray,
+    ) -> SupportSearch:
+        """Branch and bound over [coordinates; disturbances], the outputs being the composite state (and more,
+        ignored).
+        """
+        padding = view.out_size - self.size
+        padded = torch.nn.functional.pad(tensor(directions), (0, padding))
+        points = torch.cat([starts, noise.reshape(len(noise), -1)], -1)
+        return maximise(
+            view,
+            *box,
+            padded,
+            bound=self.settings.bound,
+            splitting=self.settings.splitting,
+            tolerance=tensor(tolerance),
+            meter=self.meter,
+            starts=torch.minimum(torch.maximum(points, box[0]), box[1]),
+        )
+
+    def _unrolled(self, k: int) -> NetworkView:
+        return self._from_coordinates(unroll(self.step, k), self.initial, k)
+
+    def _inputs(self, k: int) -> tuple[Tensor, Tensor]:
+        return self._boxes(self.initial, k)
+
+    def _boxes(self, start: Parametrisation, steps: int) -> tuple[Tensor, Tensor]:
+        low, high = self.noise
+        return torch.cat([start.lower, low.repeat(steps)]), torch.cat([start.upper, high.repeat(steps)])
+
+    def _from_coordinates(self, network: Network, start: Parametrisation, steps: int) -> NetworkView:
+        """The network with the coordinates of `start` absorbed into its first layer, beside the disturbances of
+        `steps` steps.
+        """
+        extra = Affine.identity(self.noise_size * steps)
+        return NetworkView.of(precede(network, beside(start.to_state, extra)))
+
+    def _flowpipe_step(self, k: int, V: FloatArray, lower: FloatArray, upper: FloatArray) -> FlowpipeStep:
+        """The rotated box `{V' y : lower <= y <= upper}`, its plant states only where the composite state has more."""
+        centre, radius = (part.numpy() for part in midpoint_radius(tensor(lower), tensor(upper)))
+        rows = V.T[: self.plant_size]
+        middle, slack = matmul_enclosure(rows, centre[:, None])
+        generators = np.concatenate(
+            [rows * radius, np.diag(widen_up(slack[:, 0] + sum_up(abs(rows * radius)) * 4.0 * UNIT_ROUNDOFF))], 1
+        )
+        own = self.size == self.plant_size
+        return FlowpipeStep(
+            (float(k), float(k)),
+            (Zonotope(middle[:, 0], generators),),
+            np.concatenate([V, -V]) if own else None,
+        )
+
+    def _sample_noise(self, generator: torch.Generator, count: int, steps: int) -> Tensor:
+        low, high = self.noise
+        unit = torch.rand(count, steps, self.noise_size, generator=generator, dtype=torch.float64)
+        unit[: count // 2] = torch.round(unit[: count // 2])
+        return torch.minimum(torch.maximum(low + unit * (high - low), low), high)

@@ -1,0 +1,1 @@
+"""Requirements over time and their margins."""
