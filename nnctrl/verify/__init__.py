@@ -1,0 +1,1 @@
+"""Problems, verdicts, falsification and the decision procedure."""

@@ -1,0 +1,53 @@
+"""What an engine is: something that encloses a problem's trajectories and decides its requirements."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from nnctrl.branching.meter import Meter
+from nnctrl.progress import Progress
+from nnctrl.reach.flowpipe import Flowpipe
+from nnctrl.verify.problem import Problem
+from nnctrl.verify.settings import Settings
+from nnctrl.verify.verdict import Counterexample, Reason, RequirementResult, Statistics, Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What an engine found; `decide` makes a Result of it. For `reach` the verdict is None."""
+
+    verdict: Verdict | None
+    reason: Reason | None
+    requirements: tuple[RequirementResult, ...] = ()
+    flowpipe: Flowpipe | None = None
+    counterexample: Counterexample | None = None
+    statistics: Statistics = field(default_factory=Statistics)
+    notes: tuple[str, ...] = ()
+
+
+class AbstractEngine(ABC):
+    """An engine: `settings_type` declares its keys, and the three verbs share a meter that watches the budget."""
+
+    id: ClassVar[str]
+    arithmetic: ClassVar[str]
+    settings_type: ClassVar[type[Settings]]
+
+    @abstractmethod
+    def objection(self, problem: Problem) -> str | None:
+        """Why this engine cannot treat `problem`, as a sentence, or None."""
+
+    @abstractmethod
+    def verify(self, problem: Problem, settings: Settings, meter: Meter, progress: Progress) -> Outcome:
+        """Decide all requirements within the budget of `meter`; VERIFIED and FALSIFIED only with a proof."""
+
+    @abstractmethod
+    def reach(self, problem: Problem, settings: Settings, meter: Meter, progress: Progress) -> Outcome:
+        """Enclose all trajectories, without a verdict."""
+
+    @abstractmethod
+    def falsify(
+        self, problem: Problem, settings: Settings, meter: Meter, progress: Progress, *, samples: int, seed: int
+    ) -> Outcome:
+        """Look for a proved counterexample only."""

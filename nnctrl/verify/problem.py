@@ -1,0 +1,138 @@
+"""What is to be decided: a closed loop, a set of initial states, requirements and a horizon.
+
+A `Problem` is one question. A `ProblemDefinition` is a family of them with typed keys (horizon, a mass, a network
+file): it is what gets registered under an id, and what `--set key=value` on the command line changes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self, cast
+
+from nnctrl.errors import DimensionError, InputError, UnknownNameError
+from nnctrl.verify.settings import Settings
+
+if TYPE_CHECKING:
+    from nnctrl.networks.network import Origin
+    from nnctrl.sets.base import AbstractSet
+    from nnctrl.specs.spec import Avoid, Reach, Requirement, Spec, Stay
+    from nnctrl.systems.closed_loop import ClosedLoop
+
+    AnyRequirement = Stay | Avoid | Reach
+
+TIME = "t"
+"""The name of time in `views`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Does every trajectory of `closed_loop` that starts in `initial_set` satisfy `spec` up to `horizon`?
+
+    `initial_set` is over the plant's states, in their order; `horizon` is a number of steps for discrete plants and of
+    seconds for continuous ones. `settings` are the engine keys that this problem prefers to the engine's defaults (the
+    user's own win over both). `views` are the pairs of names, or of "t" and a name, that pictures show.
+    """
+
+    closed_loop: ClosedLoop
+    initial_set: AbstractSet
+    spec: Spec
+    horizon: float
+    name: str
+    description: str = ""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    views: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        states = len(self.closed_loop.plant.states)
+        if self.initial_set.dim != states:
+            raise DimensionError(
+                f"the initial set has {self.initial_set.dim} coordinates but the plant has {states} states "
+                f"({', '.join(self.closed_loop.plant.states)}); give one coordinate per state"
+            )
+        if not (math.isfinite(self.horizon) and self.horizon > 0):
+            unit = "steps" if self.is_discrete else "seconds"
+            raise InputError(f"the horizon is {self.horizon}; give a positive number of {unit}")
+        if self.is_discrete and self.horizon != int(self.horizon):
+            raise InputError(f"the horizon is {self.horizon} but the plant is discrete; give a whole number of steps")
+        names = [TIME, *self.signal_units()]
+        for name in (name for view in self.views for name in view):
+            if name not in names:
+                raise UnknownNameError.among("coordinate of a view", name, names)
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether the plant is meant at samples only."""
+        return self.closed_loop.plant.dt > 0
+
+    @property
+    def time_unit(self) -> str:
+        """What times in results count: "step" (discrete plants) or "s"."""
+        return "step" if self.is_discrete else "s"
+
+    @property
+    def network_origin(self) -> Origin | None:
+        """Where the controller's network came from."""
+        return self.closed_loop.controller.network.origin
+
+    def signal_units(self) -> dict[str, str]:
+        """Units of everything that requirements and views can name: states, inputs, outputs."""
+        plant = self.closed_loop.plant
+        return {**plant.states, **plant.inputs, **plant.outputs}
+
+    def requirements(self) -> tuple[tuple[str, AnyRequirement], ...]:
+        """Ids and requirements in order."""
+        return tuple((name, cast("AnyRequirement", item)) for name, item in self.spec.items())
+
+    def coordinates(self, requirement: Requirement) -> tuple[str, ...]:
+        """The names that a requirement's set is over."""
+        return requirement.on if requirement.on is not None else tuple(self.closed_loop.plant.states)
+
+
+@dataclass(frozen=True)
+class ProblemDefinition(Settings, ABC):
+    """Base of registered problems: frozen dataclasses whose fields, made with `setting`, are the keys of `--set`.
+
+    `id` is the registered id; the class docstring is the description that `nnctrl show` prints. A problem with
+    somebody else's network declares a field `network: Path | None = setting(None, ...)`, the file names under which
+    `--models DIR` looks for it (`network_files`) and where to get it (`network_source`), and opens the file that
+    `required_network()` names.
+    """
+
+    id: ClassVar[str]
+    network_files: ClassVar[tuple[str, ...]] = ()
+    network_source: ClassVar[str] = ""
+    expert: ClassVar[str] = ""
+
+    @abstractmethod
+    def build(self) -> Problem:
+        """The problem for these values of the keys; raises InputError for values that make no sense together."""
+
+    def with_models(self, folder: Path | None) -> Self:
+        """A copy whose network is the file of `folder`, unless a network is given or nothing is known about files."""
+        if folder is None or not self.network_files or getattr(self, "network", None) is not None:
+            return self
+        found = [folder / name for name in self.network_files if (folder / name).is_file()]
+        if not found:
+            raise InputError(
+                f"the folder {folder} does not hold {' or '.join(self.network_files)}, which the problem "
+                f"'{self.id}' needs; give the folder that does, or --set network=FILE"
+            )
+        return dataclasses.replace(self, **{"network": found[0]})
+
+    def required_network(self) -> Path:
+        """The network file that the user gave, or InputError saying how to give it."""
+        path: Path | None = getattr(self, "network", None)
+        if path is None:
+            source = f" ({self.network_source})" if self.network_source else ""
+            raise InputError(
+                f"the problem '{self.id}' means a network that is not part of nnctrl{source}; "
+                "give it with --set network=FILE or --models DIR"
+            )
+        if not path.is_file():
+            raise InputError(f"there is no network file {path}; check --set network=FILE")
+        return path

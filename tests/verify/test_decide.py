@@ -1,0 +1,241 @@
+"""Verdicts: right, proved, and never claimed when something ran out."""
+
+from __future__ import annotations
+
+import casadi
+import mpmath
+import numpy as np
+import pytest
+
+from nnctrl.errors import UnsupportedError
+from nnctrl.sets.base import AbstractSet
+from nnctrl.sets.box import Box
+from nnctrl.sets.ellipsoid import Ball, Ellipsoid
+from nnctrl.sets.polytope import Polytope
+from nnctrl.sets.zonotope import Zonotope
+from nnctrl.specs.spec import Avoid, Reach, Requirement, Spec, Stay
+from nnctrl.specs.sublevel import Sublevel
+from nnctrl.systems.closed_loop import ClosedLoop
+from nnctrl.systems.composer import compose
+from nnctrl.systems.controller import Controller
+from nnctrl.systems.linear_plant import LinearPlant
+from nnctrl.verify.branch_and_bound import BranchAndBoundEngine
+from nnctrl.verify.decide import falsify, reach, verify
+from nnctrl.verify.problem import Problem
+from nnctrl.verify.settings import Budget
+from nnctrl.verify.verdict import Reason, Result, Verdict
+from tests import high_precision
+from tests.loops import integrator_loop, simulate_exactly, small_network
+from tests.random_networks import points_of_box
+
+START = Box(np.array([0.4, -0.3]), np.array([0.8, 0.1]))
+HORIZON = 8
+
+
+def problem(
+    *requirements: Requirement, loop: ClosedLoop | None = None, initial: AbstractSet = START, horizon: int = HORIZON
+) -> Problem:
+    return Problem(loop or integrator_loop(), initial, Spec(requirements), horizon, "test")
+
+
+def decide(question: Problem, **budget: float) -> Result:
+    return verify(question, engine=BranchAndBoundEngine(), budget=Budget(**budget))
+
+
+def simulated(loop: ClosedLoop, count: int = 40) -> np.ndarray:
+    """Float values of exact trajectories [count, horizon + 1, 2] without disturbance."""
+    rng = np.random.default_rng(0)
+    size = 0 if loop.step.disturbance is None else loop.step.disturbance.dim
+    paths = [
+        simulate_exactly(loop, x0, np.zeros((HORIZON, size)))[0]
+        for x0 in points_of_box(rng, START.lower, START.upper, count)
+    ]
+    return np.array([[[float(v) for v in x] for x in path] for path in paths])
+
+
+def test_verified_and_falsified_on_either_side_of_the_tube() -> None:
+    """A half-space just beyond what is reached is proved; one just short of it is refuted."""
+    highest = simulated(integrator_loop())[:, :, 0].max()
+    for bound, verdict in ((highest + 0.05, Verdict.VERIFIED), (highest - 0.01, Verdict.FALSIFIED)):
+        result = decide(problem(Stay(Polytope(np.array([[1.0, 0.0]]), np.array([bound])))))
+        assert result.verdict is verdict
+        (row,) = result.requirements
+        if verdict is Verdict.VERIFIED:
+            assert 0.0 <= row.margin_certified <= row.margin_sampled
+
+
+def test_margins_enclose_the_truth() -> None:
+    ball = Ball(np.array([1.5, 0.5]), 0.2)
+    result = decide(problem(Avoid(ball)))
+    assert result.verdict is Verdict.VERIFIED
+    (row,) = result.requirements
+    distances = np.linalg.norm(simulated(integrator_loop()) - ball.centre, axis=-1) - ball.radius
+    assert row.margin_certified <= distances.min() + 1e-12
+    assert row.margin_certified <= row.margin_sampled
+
+
+def assert_proved(result: Result, question: Problem) -> None:
+    """The counterexample starts in the initial set and violates in exact arithmetic."""
+    point = result.counterexample
+    assert result.verdict is Verdict.FALSIFIED
+    assert question.initial_set.contains(point.x0).verdict == "inside"
+    states, inputs = simulate_exactly(question.closed_loop, point.x0, point.w)
+    (requirement,) = (r for id, r in question.spec.items() if id == point.requirement)
+    last = states[len(point.t) - 1]
+    target = requirement.target
+    if isinstance(requirement, Avoid):
+        away = [v - mpmath.mpf(float(c)) for v, c in zip(last, target.centre, strict=True)]
+        assert mpmath.norm(away) <= target.radius
+        assert point.violation <= target.radius - mpmath.norm(away)
+    assert np.allclose([[float(v) for v in x] for x in states[: len(point.t)]], point.x, atol=1e-9)
+    assert np.allclose([[float(v) for v in u] for u in inputs[: len(point.u)]], point.u, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [{}, {"disturbed": True}, {"delay": 2}, {"saturated": True}],
+    ids=["plain", "disturbed", "delay", "saturated"],
+)
+def test_a_ball_on_the_trajectory_is_hit(kind: dict) -> None:
+    loop = integrator_loop(**kind)
+    centre = simulated(loop, 1)[0, 5]
+    question = problem(Avoid(Ball(centre, 0.05)), loop=loop)
+    assert_proved(decide(question), question)
+
+
+def test_gradients_find_what_samples_miss() -> None:
+    """A violation at one vertex of a long thin set, found by descent from samples."""
+    loop = integrator_loop()
+    corner, _ = simulate_exactly(loop, START.upper, np.zeros((HORIZON, 0)))
+    highest = max(float(x[0]) for x in corner)
+    question = problem(Stay(Polytope(np.array([[1.0, 0.0]]), np.array([highest - 1e-7]))))
+    result = falsify(question, engine=BranchAndBoundEngine(), samples=50)
+    assert result.verdict is Verdict.FALSIFIED
+
+
+def test_touching_is_never_verified_for_avoid() -> None:
+    """A face of the initial set lies in the avoided half-space exactly; Stay in the complement's closure is not
+    refuted.
+    """
+    wall = Polytope(np.array([[-1.0, 0.0]]), np.array([-START.upper[0]]))
+    result = decide(problem(Avoid(wall, during=(0, 0))))
+    assert result.verdict is not Verdict.VERIFIED
+    inside = Polytope(np.array([[1.0, 0.0]]), np.array([START.upper[0]]))
+    assert decide(problem(Stay(inside, during=(0, 0)))).verdict is not Verdict.FALSIFIED
+
+
+def test_input_requirements() -> None:
+    loop = integrator_loop(saturated=True)
+    wide = Box(np.array([-0.61]), np.array([0.51]))
+    assert decide(problem(Stay(wide, on=("u",)), loop=loop)).verdict is Verdict.VERIFIED
+    _, inputs = simulate_exactly(loop, START.centre, np.zeros((HORIZON, 0)))
+    first = float(inputs[0][0])
+    without = Box(np.array([first + 0.01]), np.array([1.0]))
+    result = decide(problem(Stay(without, on=("u",), during=(0, 0)), loop=loop))
+    assert result.verdict is Verdict.FALSIFIED
+    assert len(result.counterexample.u) == 1
+
+
+def test_reach_within_lets_every_trajectory_choose_its_time() -> None:
+    paths = simulated(integrator_loop())
+    goal = Box(paths[:, 3].min(axis=0) - 0.02, paths[:, 3].max(axis=0) + 0.02)
+    assert decide(problem(Reach(goal, within=HORIZON))).verdict is Verdict.VERIFIED
+    far = Box(np.full(2, 40.0), np.full(2, 41.0))
+    question = problem(Reach(far, within=HORIZON))
+    result = decide(question)
+    assert result.verdict is Verdict.FALSIFIED
+    assert len(result.counterexample.t) == HORIZON + 1
+
+
+def test_expressions_as_sets() -> None:
+    path = simulated(integrator_loop(), 60)
+    energy = (path**2).sum(axis=-1).max()
+    disc = Sublevel(lambda z: z[0] ** 2 + z[1] ** 2 - (energy + 0.05), dim=2)
+    assert decide(problem(Stay(disc))).verdict is Verdict.VERIFIED
+    small = Sublevel(lambda z: casadi.sqrt(z[0] ** 2 + z[1] ** 2) - 0.5 * np.sqrt(energy), dim=2)
+    assert decide(problem(Stay(small))).verdict is Verdict.FALSIFIED
+
+
+@pytest.mark.parametrize(
+    "initial",
+    [
+        Zonotope(np.array([0.5, 0.0]), np.array([[0.1, 0.1, 0.1], [-0.1, 0.0, 0.1]])),
+        Ball(np.array([0.5, 0.0]), 0.2),
+        Ellipsoid(np.array([0.5, 0.0]), np.array([[0.2, 0.1], [0.0, 0.1]])),
+        Polytope(np.array([[1.0, 1.0], [-1.0, 0.0], [0.0, -1.0]]), np.array([0.8, -0.3, 0.1])),
+    ],
+    ids=lambda s: type(s).__name__,
+)
+def test_every_kind_of_initial_set(initial: AbstractSet) -> None:
+    loop = integrator_loop()
+    rng = np.random.default_rng(0)
+    starts = initial.sample(rng, 50)
+    paths = np.array(
+        [[[float(v) for v in x] for x in simulate_exactly(loop, x0, np.zeros((HORIZON, 0)))[0]] for x0 in starts]
+    )
+    low, high = paths.min(axis=(0, 1)) - 0.7, paths.max(axis=(0, 1)) + 0.7
+    result = decide(problem(Stay(Box(low, high), during=(0, 3)), loop=loop, initial=initial))
+    assert result.verdict is Verdict.VERIFIED
+    middle = paths[0, 4]
+    question = problem(Avoid(Ball(middle, 0.05)), loop=loop, initial=initial)
+    assert_proved(decide(question), question)
+
+
+def test_budgets_end_in_unknown_with_their_reason() -> None:
+    """A requirement so tight that it needs many parts."""
+    paths = simulated(integrator_loop(), 300)
+    low, high = paths[:, -1].min(axis=0) - 1e-4, paths[:, -1].max(axis=0) + 1e-4
+    question = problem(Stay(Box(low, high), during=(HORIZON, HORIZON)))
+    for budget, reason in (({"nodes": 3}, Reason.NODE_BUDGET), ({"timeout_s": 1e-9}, Reason.TIME_BUDGET)):
+        result = decide(question, **budget)
+        assert result.verdict is Verdict.UNKNOWN
+        assert result.reason is reason
+
+
+def test_split_limit_is_unknown() -> None:
+    """Between the sampled and the true extreme no splitting helps in the end."""
+    loop = integrator_loop()
+    corner, _ = simulate_exactly(loop, START.upper, np.zeros((HORIZON, 0)))
+    exact = max(x[0] for x in corner)
+    bound = float(exact)
+    wall = Polytope(np.array([[1.0, 0.0]]), np.array([bound if bound >= exact else np.nextafter(bound, np.inf)]))
+    result = decide(problem(Stay(wall), loop=loop))
+    assert result.verdict is Verdict.UNKNOWN
+    assert result.reason in (Reason.SPLIT_LIMIT, Reason.NODE_BUDGET)
+
+
+def test_splitting_covers_what_one_part_cannot_prove() -> None:
+    paths = simulated(integrator_loop(), 300)
+    low, high = paths[:, -1].min(axis=0) - 2e-2, paths[:, -1].max(axis=0) + 2e-2
+    result = decide(problem(Stay(Box(low, high), during=(HORIZON, HORIZON))))
+    assert result.verdict is Verdict.VERIFIED
+    assert result.statistics.splits > 0
+    assert result.statistics.parts == result.statistics.splits + 1
+
+
+def test_flowpipe_contains_exact_trajectories() -> None:
+    result = decide(problem(Stay(Box(np.full(2, -50.0), np.full(2, 50.0)))))
+    rng = np.random.default_rng(4)
+    directions = rng.normal(size=(5, 2))
+    for x0 in points_of_box(rng, START.lower, START.upper, 6):
+        states, _ = simulate_exactly(integrator_loop(), x0, np.zeros((HORIZON, 0)))
+        for k, x in enumerate(states):
+            support = result.flowpipe.support(k, directions)
+            assert all(high_precision.dot(d, x) <= s for d, s in zip(directions, support, strict=True))
+
+
+def test_reach_reports_accuracy() -> None:
+    question = problem(Stay(Box(np.full(2, -50.0), np.full(2, 50.0))))
+    result = reach(question, engine=BranchAndBoundEngine(), settings={"eps": 1e-3, "mode": "per-step"})
+    assert result.verdict is None
+    assert result.reason is None
+    assert 0.0 <= result.statistics.gap <= 1e-3
+    assert result.statistics.nodes >= 4 * HORIZON
+    short = reach(question, engine=BranchAndBoundEngine(), budget=Budget(nodes=1), settings={"eps": 1e-9})
+    assert short.reason is Reason.NODE_BUDGET
+
+
+def test_continuous_plants_are_refused() -> None:
+    plant, controller = LinearPlant(A=[[0.0]], B=[[1.0]]), Controller(small_network(1, 1))
+    with pytest.raises(UnsupportedError, match="continuous"):
+        compose(plant, controller)
