@@ -1,0 +1,1 @@
+"""Controllers from data: imitation of experts by networks."""
