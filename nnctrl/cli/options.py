@@ -1,0 +1,135 @@
+"""Options that several commands share, bundled: a command receives one object per bundle instead of a dozen values."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nnctrl.io.files import check_folder_writable, check_writable
+from nnctrl.io.problems import AUTO, ProblemSource
+from nnctrl.verify.settings import Budget, parse_assignments
+
+MODELS_VARIABLE = "NNCTRL_MODELS"
+
+Command = Callable[..., int]
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where results go besides the terminal."""
+
+    json: Path | None
+    report: Path | None
+    quiet: bool
+
+    def check(self) -> None:
+        """Refuse what could not be written, before any work is done (InputError)."""
+        if self.json is not None:
+            check_writable(self.json)
+        if self.report is not None:
+            check_folder_writable(self.report)
+
+
+def source_options(command: Command) -> Command:
+    """PROBLEM, --set, --models and --trust as `source`."""
+
+    @click.argument("reference", metavar="PROBLEM")
+    @click.option(
+        "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a key of the problem or of the engine."
+    )
+    @click.option(
+        "--models",
+        type=_FOLDER,
+        envvar=MODELS_VARIABLE,
+        metavar="DIR",
+        help="Folder with networks that others published.",
+    )
+    @click.option("--trust", is_flag=True, help="Run PROBLEM although it is a Python file.")
+    @functools.wraps(command)
+    def bundled(reference: str, assignments: tuple[str, ...], models: Path | None, trust: bool, **others: Any) -> int:
+        # commands that run no engine take no engine keys
+        source = ProblemSource(reference, parse_assignments(assignments), models, trust, others.get("engine"))
+        return command(source=source, **others)
+
+    return bundled
+
+
+def engine_option(command: Command) -> Command:
+    """--engine as `engine`."""
+    return click.option(
+        "--engine",
+        default=AUTO,
+        show_default=True,
+        metavar="ID",
+        help="How to enclose: auto, or an id of `nnctrl list engines`.",
+    )(command)
+
+
+def budget_options(command: Command) -> Command:
+    """--timeout, --memory and --nodes as `budget`."""
+    default = Budget()
+
+    @click.option(
+        "--timeout", type=float, default=default.timeout_s, show_default=True, metavar="S", help="Wall-clock seconds."
+    )
+    @click.option(
+        "--memory", type=float, default=default.memory_gb, show_default=True, metavar="GB", help="Peak memory."
+    )
+    @click.option(
+        "--nodes", type=int, default=default.nodes, metavar="N", help="Bound evaluations; no limit by default."
+    )
+    @functools.wraps(command)
+    def bundled(timeout: float, memory: float, nodes: int | None, **others: Any) -> int:
+        return command(budget=Budget(timeout, memory, nodes), **others)
+
+    return bundled
+
+
+def sampling_options(samples: int) -> Callable[[Command], Command]:
+    """--samples and --seed, passed on as they are."""
+
+    def add(command: Command) -> Command:
+        count = click.option(
+            "--samples",
+            type=click.IntRange(min=1),
+            default=samples,
+            show_default=True,
+            metavar="N",
+            help="Trajectories to draw.",
+        )
+        seed = click.option(
+            "--seed",
+            type=click.IntRange(min=0),
+            default=0,
+            show_default=True,
+            metavar="N",
+            help="Seed of the random numbers.",
+        )
+        return count(seed(command))
+
+    return add
+
+
+def output_options(command: Command) -> Command:
+    """--json, --report and --quiet as `output`."""
+
+    @click.option("--json", "json_file", type=_FILE, metavar="FILE", help="Write the result as one JSON object.")
+    @click.option(
+        "--report", type=_FILE, metavar="DIR", help="Write result, pictures and a short report into a folder."
+    )
+    @click.option("--quiet", is_flag=True, help="No progress, and only the last line of the outcome.")
+    @functools.wraps(command)
+    def bundled(json_file: Path | None, report: Path | None, quiet: bool, **others: Any) -> int:
+        output = Output(json_file, report, quiet)
+        output.check()
+        return command(output=output, **others)
+
+    return bundled

@@ -1,0 +1,81 @@
+"""`nnctrl train`: a network that imitates an expert."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nnctrl import registry
+from nnctrl.cli.status import ExitStatus
+from nnctrl.errors import InputError, UnknownNameError
+from nnctrl.io.files import check_writable
+from nnctrl.io.problems import ProblemSource, open_problem
+from nnctrl.verify.settings import parse_assignments
+
+if TYPE_CHECKING:
+    from nnctrl.learning.recipe import Recipe
+
+
+@click.command("train", short_help="A network that imitates an expert.")
+@click.argument("reference", metavar="EXPERT|PROBLEM")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a key of the training.")
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE.onnx", help="Write the network as ONNX.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write figures as JSON.")
+@click.option("--quiet", is_flag=True, help="No progress, and only the last line of the outcome.")
+def command(
+    reference: str, assignments: tuple[str, ...], output: Path | None, json_file: Path | None, quiet: bool
+) -> int:
+    """Train a network to act as an expert does, and evaluate it on samples.
+
+    With an id of `nnctrl list experts` its own recipe is followed, with one of `nnctrl list problems` that problem's
+    expert is imitated from the problem's initial set. A wrong key in --set names the nearest right one.
+    """
+    from nnctrl.cli.console import progress_shown, stdout_console
+    from nnctrl.io.files import json_bytes, write_atomically
+    from nnctrl.report.tables import print_rows
+    from nnctrl.report.training import network_bytes, training_json, training_rows
+
+    if output is not None and output.suffix != ".onnx":
+        raise InputError(f"--output {output} does not end in .onnx; networks are written as ONNX files")
+    for file in (output, json_file):
+        if file is not None:
+            check_writable(file)
+    recipe = _recipe(reference).updated(parse_assignments(assignments))
+    with progress_shown(quiet) as progress:
+        trained = recipe.train(progress)
+    onnx = network_bytes(reference, recipe, trained)
+    rows = training_rows(recipe, trained)
+    print_rows(stdout_console(), rows[-1:] if quiet else rows)
+    if output is not None:
+        write_atomically(output, onnx)
+    if json_file is not None:
+        write_atomically(json_file, json_bytes(training_json(reference, recipe, trained, onnx)))
+    return ExitStatus.DONE
+
+
+def _recipe(reference: str) -> Recipe:
+    """The recipe of an expert, or of a problem's expert with the problem's plant, set, horizon and requirements."""
+    import dataclasses
+
+    from nnctrl.learning.recipe import recipe_of
+
+    if reference in registry.names("experts"):
+        return recipe_of(reference, registry.load("experts", reference))
+    if reference not in registry.names("problems"):
+        raise UnknownNameError.among(
+            "expert or problem", reference, registry.names("experts") + registry.names("problems")
+        )
+    opened = open_problem(ProblemSource(reference))
+    name = "" if opened.definition is None else opened.definition.expert
+    if not name:
+        raise InputError(f"the problem '{reference}' names no expert to imitate; give an id of nnctrl list experts")
+    problem = opened.build()
+    return dataclasses.replace(
+        recipe_of(name, registry.load("experts", name)),
+        plant=problem.closed_loop.plant,
+        initial_set=problem.initial_set,
+        horizon=int(problem.horizon),
+        spec=problem.spec,
+    )

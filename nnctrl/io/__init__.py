@@ -1,0 +1,1 @@
+"""Files: problems that users name, and results that nnctrl writes."""

@@ -1,0 +1,1 @@
+"""Pictures of flowpipes, trajectories and requirements."""

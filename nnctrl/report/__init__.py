@@ -1,0 +1,1 @@
+"""Results and problems for people: words, tables, TOML, and a folder with pictures."""

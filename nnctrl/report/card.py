@@ -1,0 +1,55 @@
+"""Provenance cards: what is kept beside the file of a trained network, so that it can be judged and trained again."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnctrl.report.toml import set_data, to_toml
+from nnctrl.sets.base import AbstractSet
+from nnctrl.systems.expert import Expert
+
+if TYPE_CHECKING:
+    from nnctrl.learning.imitation import ImitationResult
+    from nnctrl.learning.recipe import Recipe
+
+PACKAGES = ("numpy", "scipy", "torch", "casadi")
+"""What the weights depend on besides recipe, seed and processor."""
+
+
+def card_text(name: str, recipe: Recipe, result: ImitationResult, file: Path) -> str:
+    """TOML text about the network in `file`, the `result` of the `recipe` of the expert registered as `name`."""
+    report = result.report
+    judged = report.evaluation
+    card: dict[str, Any] = {
+        "file": file.name,
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "network": result.network.architecture(),
+        "trained_by": f"nnctrl train {name} --output {file.name}",
+        "plant": recipe.plant.name,
+        "horizon": recipe.horizon,
+        "expert": {"id": name, **_arguments(recipe.expert)},
+        "initial_set": set_data(recipe.initial_set),
+        "settings": recipe.settings.values(),
+        "training": {"losses": report.losses, "labelled": report.labelled, "refused": report.refused},
+        **({} if judged is None else {"evaluation": dataclasses.asdict(judged)}),
+        "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+    }
+    return to_toml(card)
+
+
+def _arguments(expert: Expert) -> dict[str, Any]:
+    """The constructor's arguments, where the expert keeps them as attributes of the same name."""
+    names = [name for name in inspect.signature(type(expert)).parameters if hasattr(expert, name)]
+    return {name: _plain(getattr(expert, name)) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, AbstractSet):
+        return set_data(value)
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

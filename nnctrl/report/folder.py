@@ -1,0 +1,79 @@
+"""The folder that --report writes: the result, a picture, and a page that explains both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nnctrl.io.files import json_bytes, write_atomically
+from nnctrl.plotting.picture import png
+from nnctrl.plotting.scene import Scene, Tracks
+from nnctrl.report.samples import Samples, sample_trajectories, samples_json, signals_of
+from nnctrl.report.tables import counterexample_rows, run_rows
+from nnctrl.report.words import describe_problem, describe_requirement, number_above, number_below
+from nnctrl.verify.problem import Problem
+from nnctrl.verify.verdict import Result, Verdict
+
+SAMPLES = 40
+SEED = 0
+
+PICTURE = "picture.png"
+
+
+def write_report(folder: Path, problem: Problem, result: Result) -> None:
+    """Write result.json, picture.png and report.md; everything is made before the first file is written."""
+    samples = sample_trajectories(problem, SAMPLES, SEED)
+    tracks = Tracks(samples.t, signals_of(problem, samples))
+    scene = Scene(problem, result.verdict, result.flowpipe, tracks, result.counterexample)
+    write_files(
+        folder,
+        {
+            PICTURE: png(scene),
+            "report.md": report_page(problem, result).encode(),
+            "result.json": json_bytes(result.to_json()),
+        },
+    )
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    """Write several files into a folder, made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        write_atomically(folder / name, content)
+
+
+def write_simulation(folder: Path, problem: Problem, samples: Samples, seed: int) -> None:
+    """Write trajectories.json and picture.png of sampled trajectories."""
+    scene = Scene(problem, samples=Tracks(samples.t, signals_of(problem, samples)))
+    write_files(folder, {PICTURE: png(scene), "trajectories.json": json_bytes(samples_json(problem, samples, seed))})
+
+
+def report_page(problem: Problem, result: Result) -> str:
+    """The page in Markdown."""
+    reason = result.reason
+    outcome = "Enclosure" if result.verdict is None else result.verdict.value
+    lines = [f"# {problem.name}: {outcome}", ""]
+    if reason is not None:
+        lines += [reason.sentence if result.verdict is Verdict.VERIFIED else f"{reason.sentence} {reason.remedy}", ""]
+    lines += [f"![{problem.name}]({PICTURE})", ""]
+    if result.requirements:
+        demands = {name: describe_requirement(item, problem) for name, item in problem.requirements()}
+        lines += ["| requirement | demands | verdict | certified margin | sampled margin |", "|---|---|---|---|---|"]
+        for row in result.requirements:
+            margins = (number_below(row.margin_certified), number_above(row.margin_sampled))
+            cells = [row.id, demands[row.id], row.verdict.value, *margins]
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines += [
+            "",
+            "The true margin lies between the certified and the sampled one; a positive margin means satisfied.",
+            "",
+        ]
+    if result.counterexample is not None:
+        heading = "Counterexample" if result.verdict is Verdict.FALSIFIED else "Candidate counterexample (not proved)"
+        lines += [f"## {heading}", ""]
+        lines += _list(counterexample_rows(problem, result.counterexample, result.verdict is Verdict.FALSIFIED))
+    lines += ["## Problem", "", *_list(describe_problem(problem)), "## Run", "", *_list(run_rows(problem, result))]
+    return "\n".join(lines)
+
+
+def _list(rows: list[tuple[str, str]]) -> list[str]:
+    return [*(f"- {label.strip()}: {text}" if label.strip() else f"- {text}" for label, text in rows), ""]

@@ -1,0 +1,194 @@
+"""Wrong input: status 2, one or two sentences that name the value, the rule and the remedy, and no output file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnctrl.networks.onnx_export import write_onnx
+from tests.cli.conftest import Ran
+from tests.small_loop import cart_network
+
+Nnctrl = Callable[..., Ran]
+
+COMMANDS = ("verify", "reach", "falsify", "simulate", "show")
+
+
+def assert_refused(ran: Ran, *parts: str) -> None:
+    """Status 2 and one line on stderr with all of `parts`."""
+    assert ran.status == 2, ran
+    assert ran.err.startswith("nnctrl: ")
+    assert len(ran.err.splitlines()) == 1
+    assert "Traceback" not in ran.err
+    # a sentence ends in a full stop or question mark before a space or the end
+    assert len(re.findall(r"[.?](?=\s|$)", ran.err)) <= 2
+    for part in parts:
+        assert part in ran.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("test-cat",), ("unknown problem 'test-cat'", "did you mean 'test-cart'?")),
+        (("test-cart", "--set", "horizn=3"), ("unknown key 'horizn'", "did you mean 'horizon'?")),
+        (
+            ("test-cart", "--set", "horizon=soon"),
+            ("'horizon' takes an integer >= 1 (steps), not 'soon'", "default is 5"),
+        ),
+        (("test-cart", "--set", "horizon=0"), ("takes an integer >= 1",)),
+        (("test-cart", "--set", "wall=nan"), ("'wall' takes a number > 0 (m), not 'nan'",)),
+        (("test-cart", "--set", "horizon"), ("--set takes key=value, not 'horizon'",)),
+        (("test-cart", "--models", "no/such/folder"), ("no/such/folder", "does not exist")),
+        (("no/such/file.py", "--trust"), ("there is no file no/such/file.py",)),
+        (("problem.toml",), ("'problem.toml' is not a problem", "nnctrl list problems")),
+        (("test-foreign-cart",), ("published with the cart", "--set network=FILE or --models DIR")),
+        (("test-foreign-cart", "--set", "network=nowhere.onnx"), ("there is no network file nowhere.onnx",)),
+        (("test-cart", "--frobnicate"), ("No such option '--frobnicate'", "--help")),
+        ((), ("Missing argument 'PROBLEM'",)),
+    ],
+)
+def test_problems_and_keys(nnctrl: Nnctrl, command: str, arguments: tuple[str, ...], parts: tuple[str, ...]) -> None:
+    assert_refused(nnctrl(command, *arguments), *parts)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("--engine", "branch-and-bond"), ("unknown engine 'branch-and-bond'", "did you mean 'branch-and-bound'?")),
+        (("--engine", "test-engine", "--set", "answr=verified"), ("unknown key 'answr'", "'answer'")),
+        (("--engine", "test-engine", "--set", "answer=verifed"), ("did you mean 'verified'?",)),
+        (("--engine", "test-engine", "--set", "eps=0.1"), ("unknown key 'eps'",)),
+        (("--engine", "branch-and-bound", "--set", "eps=0"), ("'eps' takes a number > 0",)),
+        (("--timeout", "0"), ("'timeout_s' takes a number > 0 (s)",)),
+        (("--timeout", "nan"), ("takes a number > 0",)),
+        (("--memory", "lots"), ("'lots' is not a valid float",)),
+        (("--nodes", "-1"), ("'nodes' takes an integer or none >= 1",)),
+        (("--expect", "PROVED"), ("'PROVED' is not one of",)),
+    ],
+)
+def test_options_of_verify(nnctrl: Nnctrl, arguments: tuple[str, ...], parts: tuple[str, ...]) -> None:
+    assert_refused(nnctrl("verify", "test-cart", *arguments), *parts)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_damaged_networks(nnctrl: Nnctrl, tmp_path: Path, command: str) -> None:
+    (tmp_path / "cart.onnx").write_bytes(b"not a network")
+    assert_refused(nnctrl(command, "test-foreign-cart", "--models", tmp_path), "cart.onnx")
+
+
+def test_network_with_nan(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    network, place = cart_network(), tmp_path / "cart.onnx"
+    write_onnx(network, place, {})
+    content = place.read_bytes()
+    number = network.blocks[0].affines[0].weight[0, 0]
+    for dtype in (np.float64, np.float32):
+        content = content.replace(np.array(number, dtype).tobytes(), np.array(np.nan, dtype).tobytes())
+    assert content != place.read_bytes()
+    place.write_bytes(content)
+    out = tmp_path / "out"
+    out.mkdir()
+    ran = nnctrl("verify", "test-foreign-cart", "--models", tmp_path, "--json", out / "r.json", "--report", out / "r")
+    assert_refused(ran, "nan")
+    assert list(out.iterdir()) == []
+
+
+def test_models_folder_without_the_network(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    assert_refused(
+        nnctrl("verify", "test-foreign-cart", "--models", tmp_path),
+        "cart.onnx or published/cart.onnx",
+        "test-foreign-cart",
+    )
+
+
+@pytest.mark.parametrize("folder", [".", "published"])
+def test_models_folder_from_the_environment(
+    nnctrl: Nnctrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    (tmp_path / folder).mkdir(exist_ok=True)
+    write_onnx(cart_network(), tmp_path / folder / "cart.onnx", {})
+    monkeypatch.setenv("NNCTRL_MODELS", str(tmp_path))
+    assert nnctrl("show", "test-foreign-cart").status == 0
+
+
+@pytest.mark.parametrize("command", ["verify", "reach", "falsify", "simulate"])
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("--json", "no/such/folder/r.json"), ("no/such/folder", "make it first")),
+        (("--json", "."), ("is a folder",)),
+        (("--report", "file"), ("file is a file",)),
+        (("--report", "file/below"), ("cannot be written",)),
+    ],
+)
+def test_output_places_are_checked_first(
+    nnctrl: Nnctrl,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    arguments: tuple[str, ...],
+    parts: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    # the key is wrong too: nothing may be looked at before the places are known to be good
+    assert_refused(nnctrl(command, "test-cart", "--set", "wrong=1", *arguments), *parts)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("verfy",), ("unknown command 'verfy'", "did you mean 'verify'?")),
+        (("list", "problem"), ("unknown kind 'problem'", "did you mean 'problems'?")),
+        ((), ("Missing command", "nnctrl --help")),
+        (("train", "nobody"), ("unknown expert or problem 'nobody'",)),
+        (("train", "test-cart"), ("names no expert to imitate",)),
+        (("train", "test-cart", "--output", "network.pth"), ("does not end in .onnx",)),
+        (("simulate", "test-cart", "--samples", "0"), ("--samples",)),
+    ],
+)
+def test_other_commands(nnctrl: Nnctrl, arguments: tuple[str, ...], parts: tuple[str, ...]) -> None:
+    assert_refused(nnctrl(*arguments), *parts)
+
+
+FILES = {
+    "untrusted": ("problem = 1", (), ("would be run as it is", "--trust")),
+    "nothing": ("x = 1", ("--trust",), ("defines no 'problem'",)),
+    "number": ("problem = 1", ("--trust",), ("is a int", "ProblemDefinition")),
+    "raises": ("x = 1\ny = x / 0\n", ("--trust",), ("line 2", "ZeroDivisionError: division by zero")),
+    "exits": ("raise SystemExit(0)", ("--trust",), ("line 1", "SystemExit")),
+    "syntax": ("x = 1\nproblem = = 2\n", ("--trust",), ("line 2", "SyntaxError")),
+    "input": (
+        "from nnctrl.sets.box import Box\nproblem = Box([1.0], [0.0])\n",
+        ("--trust",),
+        ("lower",),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", list(FILES))
+def test_python_files(nnctrl: Nnctrl, tmp_path: Path, case: str) -> None:
+    text, options, parts = FILES[case]
+    (tmp_path / "mine.py").write_text(text)
+    out = tmp_path / "out"
+    out.mkdir()
+    assert_refused(nnctrl("verify", tmp_path / "mine.py", *options, "--json", out / "r.json"), *parts)
+    assert list(out.iterdir()) == []
+
+
+def test_python_file_whose_build_raises(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from nnctrl.verify.problem import ProblemDefinition\n"
+        "@dataclass(frozen=True)\n"
+        "class Mine(ProblemDefinition):\n"
+        "    id = 'mine'\n"
+        "    def build(self):\n"
+        "        return {}['missing']\n"
+        "problem = Mine\n"
+    )
+    assert_refused(nnctrl("verify", tmp_path / "mine.py", "--trust"), "line 7", "KeyError: 'missing'")

@@ -1,0 +1,140 @@
+"""Every way in which a command ends, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Ran
+
+OBEDIENT = ("test-cart", "--engine", "test-engine")
+
+Nnctrl = Callable[..., Ran]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "verdict"),
+    [
+        ("verified", 0, "VERIFIED"),
+        ("falsified", 10, "FALSIFIED"),
+        ("unknown", 20, "UNKNOWN"),
+        ("candidate", 20, "UNKNOWN"),
+    ],
+)
+def test_verdicts(nnctrl: Nnctrl, tmp_path: Path, answer: str, status: int, verdict: str) -> None:
+    ran = nnctrl("verify", *OBEDIENT, "--set", f"answer={answer}", "--json", tmp_path / "r.json")
+    assert (ran.status, ran.err) == (status, "")
+    written = json.loads((tmp_path / "r.json").read_text())
+    assert written["verdict"] == verdict
+    assert written["settings"]["answer"] == answer
+    assert written["settings"]["wall"] == 2.0
+    assert (written["counterexample"] is None) == (answer in ("verified", "unknown"))
+
+
+@pytest.mark.parametrize(("answer", "status"), [("falsified", 10), ("unknown", 20)])
+def test_falsify(nnctrl: Nnctrl, answer: str, status: int) -> None:
+    assert nnctrl("falsify", *OBEDIENT, "--set", f"answer={answer}").status == status
+
+
+@pytest.mark.parametrize(("answer", "status"), [("verified", 0), ("unknown", 20)])
+def test_reach_without_the_accuracy_is_unknown(nnctrl: Nnctrl, answer: str, status: int) -> None:
+    assert nnctrl("reach", *OBEDIENT, "--set", f"answer={answer}").status == status
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "status"),
+    [
+        ("verified", "VERIFIED", 0),
+        ("falsified", "falsified", 10),
+        ("unknown", "UNKNOWN", 20),
+        ("verified", "FALSIFIED", 4),
+        ("falsified", "VERIFIED", 4),
+        ("unknown", "VERIFIED", 4),
+    ],
+)
+def test_expectations(nnctrl: Nnctrl, tmp_path: Path, answer: str, expected: str, status: int) -> None:
+    file = tmp_path / "r.json"
+    ran = nnctrl("verify", *OBEDIENT, "--set", f"answer={answer}", "--expect", expected, "--json", file)
+    assert ran.status == status
+    assert file.exists()
+    if status == 4:
+        assert ran.err == f"nnctrl: the verdict is {answer.upper()} but --expect {expected.upper()} was given\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "what"), [("crash", "ZeroDivisionError: an injected fault"), ("memory", "MemoryError")]
+)
+def test_a_fault_of_the_program(nnctrl: Nnctrl, tmp_path: Path, answer: str, what: str) -> None:
+    ran = nnctrl(
+        "verify", *OBEDIENT, "--set", f"answer={answer}", "--json", tmp_path / "r.json", "--report", tmp_path / "r"
+    )
+    assert ran.status == 70
+    assert "Traceback" not in ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert what in ran.err
+    assert "NNCTRL_DEBUG=1" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_debugging_shows_the_traceback(nnctrl: Nnctrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NNCTRL_DEBUG", "1")
+    ran = nnctrl("verify", *OBEDIENT, "--set", "answer=crash")
+    assert ran.status == 70
+    assert "Traceback" in ran.err
+
+
+def test_interruption(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    ran = nnctrl("verify", *OBEDIENT, "--set", "answer=interrupt", "--json", tmp_path / "r.json")
+    assert ran.status == 130
+    assert ran.err.strip() == "nnctrl: interrupted"
+    assert list(tmp_path.iterdir()) == []
+
+
+COMMAND = [sys.executable, "-c", "from nnctrl.cli.main import main; main()"]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_signals_interrupt_a_real_process(tmp_path: Path, sent: signal.Signals) -> None:
+    started = tmp_path / "started"
+    (tmp_path / "slow.py").write_text(
+        f"import pathlib, time\npathlib.Path({str(started)!r}).touch()\ntime.sleep(60)\nproblem = None\n"
+    )
+    arguments = ["verify", "slow.py", "--trust", "--json", "r.json"]
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 30.0
+    while not started.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(sent)
+    out, err = process.communicate(timeout=30.0)
+    assert process.returncode == 130
+    assert out == ""
+    assert err.strip() == "nnctrl: interrupted"
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_a_reader_that_leaves_gets_no_verdict() -> None:
+    """A verdict that nobody could read must not end in a status that scripts take for one."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = subprocess.run([*COMMAND, "list"], stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert process.returncode == 130
+    assert "Traceback" not in process.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_output_that_cannot_be_written() -> None:
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run([*COMMAND, "list"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert process.returncode == 70
+    assert len(process.stderr.splitlines()) == 1

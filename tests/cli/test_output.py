@@ -1,0 +1,200 @@
+"""What the commands print and write."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnctrl.cli.console import progress_shown
+from nnctrl.progress import SilentProgress
+from tests.cli.conftest import Ran
+from tests.small_loop import cart_network, cart_problem
+
+Nnctrl = Callable[..., Ran]
+
+OBEDIENT = ("test-cart", "--engine", "test-engine")
+
+
+def test_list_names_everything(nnctrl: Nnctrl) -> None:
+    out = nnctrl("list").out
+    for kind in ("plants:", "controllers:", "experts:", "problems:", "engines:", "bounds:"):
+        assert kind in out
+    assert re.search(r"^  test-cart +in process$", out, re.MULTILINE)
+    assert "  test-cart" not in nnctrl("list", "plants").out
+
+
+def test_verify_prints_the_table_and_the_verdict(nnctrl: Nnctrl) -> None:
+    out = nnctrl("verify", *OBEDIENT).out
+    for name in ("wall", "input", "goal"):
+        assert re.search(rf"{name} .*VERIFIED .*0\.123456 .*0\.234568", out)
+    assert "VERIFIED. Every requirement holds on the whole enclosure." in out
+    assert "test-engine" in out
+    assert "chosen by a test" in out
+    assert "2-4-1 tanh, from hand, sha256 0f0f0f0f0f0f\n" in out
+    assert "steps of 0.1 s; requirements are meant at the samples only" in out
+    assert re.search(r"cost +wall \d+\.\d\d s, CPU \d+\.\d\d s, peak memory \d+ MB", out)
+    assert "nodes 0, directions 0, parts 0, splits 0, steps 0" in out
+
+
+def test_margins_are_printed_outward(nnctrl: Nnctrl) -> None:
+    """0.12345678 certified must not be printed as 0.123457, nor 0.23456781 sampled as 0.234567."""
+    out = nnctrl("verify", *OBEDIENT).out
+    assert "0.123457" not in out
+    assert "0.234567 " not in out
+
+
+def test_a_counterexample_is_told_in_full(nnctrl: Nnctrl) -> None:
+    out = nnctrl("verify", *OBEDIENT, "--set", "answer=falsified").out
+    assert re.search(r"starts at +p = 0\.05, v = 0\.95\n", out)
+    assert re.search(r"violates +wall at step 1, by 0\.123456\n", out)
+    assert "FALSIFIED. A trajectory that starts in the initial set violates a requirement" in out
+
+
+def test_a_candidate_is_not_called_proved(nnctrl: Nnctrl) -> None:
+    out = nnctrl("verify", *OBEDIENT, "--set", "answer=candidate").out
+    assert re.search(r"candidate +p = 0\.05", out)
+    assert "in floating point, not proved" in out
+    assert "FALSIFIED" not in out
+
+
+def test_an_unknown_says_what_to_do(nnctrl: Nnctrl) -> None:
+    out = nnctrl("verify", *OBEDIENT, "--set", "answer=unknown").out
+    assert "UNKNOWN. The node budget was spent before everything was decided. Raise --nodes" in out
+
+
+def test_quiet_prints_one_line(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    ran = nnctrl("verify", *OBEDIENT, "--quiet", "--report", tmp_path / "r")
+    assert ran.out.startswith("VERIFIED. ")
+    assert len(ran.out.splitlines()) == 1
+    assert ran.err == ""
+
+
+def test_progress_is_silent_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    with progress_shown(quiet=False) as progress:
+        assert isinstance(progress, SilentProgress)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    with progress_shown(quiet=True) as progress:
+        assert isinstance(progress, SilentProgress)
+
+
+def test_progress_shows_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    with progress_shown(quiet=False) as progress:
+        assert not isinstance(progress, SilentProgress)
+        progress.update("bounding [step] 3", 3, 10)
+        progress.update("no total")
+    assert capsys.readouterr().out == ""
+
+
+def test_report_folder(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "report"
+    assert nnctrl("verify", *OBEDIENT, "--set", "answer=falsified", "--report", folder).status == 10
+    assert sorted(path.name for path in folder.iterdir()) == ["picture.png", "report.md", "result.json"]
+    assert (folder / "picture.png").read_bytes().startswith(b"\x89PNG")
+    page = (folder / "report.md").read_text()
+    assert page.startswith("# test-cart: FALSIFIED\n")
+    assert "![test-cart](picture.png)" in page
+    assert "avoid ball of radius 0.3 about p 2, v 1 at every step" in page
+    assert "## Counterexample" in page
+    assert json.loads((folder / "result.json").read_text())["verdict"] == "FALSIFIED"
+
+
+def test_reach_prints_the_last_enclosure(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    ran = nnctrl("reach", *OBEDIENT, "--json", tmp_path / "r.json")
+    # the double 0.1 is a little above one tenth
+    assert re.search(r"enclosure +at step 0: p in \[0, 0\.100001] and v in \[0\.9, 1]\n", ran.out)
+    written = json.loads((tmp_path / "r.json").read_text())
+    assert (written["verdict"], written["reason"], written["requirements"]) == (None, None, [])
+    assert len(written["reach"]) == 1
+
+
+def test_show_tells_the_problem_and_its_keys(nnctrl: Nnctrl) -> None:
+    out = nnctrl("show", "test-cart", "--set", "wall=1.5").out
+    for text in (
+        "horizon",
+        "an integer >= 1 (steps)",
+        "position of the wall",
+        "a number > 0 (m)",
+        "accuracy of every support value",
+        "A cart in front of a wall.",
+        "p [m], v [m/s]",
+        "p in [0, 0.1] and v in [0.9, 1]",
+        "avoid ball of radius 0.3 about p 1.5, v 1 at every step",
+        "stay a in [-2, 2] at every step",
+        "reach p in [0, 3] and v in [-1, 2] at step 5",
+        "5 steps",
+    ):
+        assert text in out
+
+
+def test_show_gives_the_keys_of_a_problem_without_its_network(nnctrl: Nnctrl) -> None:
+    ran = nnctrl("show", "test-foreign-cart")
+    assert ran.status == 2
+    assert "the cart's network" in ran.out
+    assert "--set network=FILE" in ran.err
+
+
+def test_toml_reads_back(nnctrl: Nnctrl) -> None:
+    data = tomllib.loads(nnctrl("show", "test-cart", "--toml", "--set", "horizon=7").out)
+    assert data["name"] == "test-cart"
+    assert data["horizon"] == 7
+    assert data["settings"] == {"horizon": 7, "wall": 2.0}
+    assert data["plant"]["states"] == {"p": "m", "v": "m/s"}
+    assert data["initial_set"] == {"type": "Box", "lower": [0.0, 0.9], "upper": [0.1, 1.0]}
+    wall, limits, goal = data["requirements"]
+    assert wall["target"] == {"type": "Ball", "centre": [2.0, 1.0], "radius": 0.3}
+    assert (limits["kind"], limits["on"]) == ("stay", ["a"])
+    assert (goal["kind"], goal["at"]) == ("reach", 7)
+
+
+def test_simulate(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    file, folder = tmp_path / "s.json", tmp_path / "s"
+    arguments = ("simulate", "test-cart", "--samples", "3", "--seed", "5", "--json", file, "--report", folder)
+    ran = nnctrl(*arguments)
+    assert ran.status == 0
+    assert "3 trajectories of test-cart, seed 5" in ran.out
+    written = json.loads(file.read_text())
+    assert written["t"] == [0, 1, 2, 3, 4, 5]
+    p, v, a = (np.array(written["signals"][name]) for name in ("p", "v", "a"))
+    assert (p.shape, v.shape, a.shape) == ((3, 6), (3, 6), (3, 5))
+    states = np.stack([p, v], axis=-1)
+    np.testing.assert_allclose(cart_network()(states[:, :-1])[..., 0], a, rtol=1e-12)
+    np.testing.assert_allclose(p[:, :-1] + 0.1 * v[:, :-1] + 0.005 * a, p[:, 1:], rtol=1e-12)
+    assert (folder / "picture.png").read_bytes().startswith(b"\x89PNG")
+    again = file.read_bytes()
+    nnctrl(*arguments)
+    assert file.read_bytes() == again
+
+
+def test_python_file(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    (tmp_path / "neighbour.py").write_text("HORIZON = 3\n")
+    (tmp_path / "mine.py").write_text(
+        "from neighbour import HORIZON\n"
+        "from tests.small_loop import cart_network, cart_problem\n"
+        "problem = cart_problem(cart_network(), HORIZON, name='mine')\n"
+    )
+    file = tmp_path / "r.json"
+    mine = (tmp_path / "mine.py", "--trust", "--engine", "test-engine")
+    assert nnctrl("verify", *mine, "--json", file).status == 0
+    assert json.loads(file.read_text())["problem"] == "mine"
+    assert nnctrl("verify", *mine, "--set", "answer=unknown").status == 20
+
+
+def test_the_real_engine_on_a_small_problem(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    file = tmp_path / "r.json"
+    assert nnctrl("verify", "test-cart", "--json", file, "--expect", "VERIFIED").status == 0
+    written = json.loads(file.read_text())
+    assert written["engine"] == "branch-and-bound"
+    assert all(0 <= row["margin_certified"] <= row["margin_sampled"] for row in written["requirements"])
+    assert nnctrl("verify", "test-cart", "--set", "wall=0.3", "--json", file).status == 10
+    point = json.loads(file.read_text())["counterexample"]
+    assert point["requirement"] == "wall"
+    end = np.array(point["x"][-1])
+    assert np.hypot(end[0] - 0.3, end[1] - 1.0) <= 0.3
+    assert cart_problem(cart_network()).initial_set.contains(point["x0"]).verdict == "inside"
