@@ -1,0 +1,1 @@
+"""Problems with expected verdicts, registered under the entry-point group `nnctrl.problems`."""
