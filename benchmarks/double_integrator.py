@@ -11,10 +11,7 @@ import numpy as np
 
 from controllers.double_integrator_mpc import DoubleIntegratorMPC
 from controllers.trained import double_integrator
-from nnctrl.sets.ellipsoid import Ball
-from nnctrl.specs.spec import Avoid, Spec
-from nnctrl.systems.composer import compose
-from nnctrl.verify.problem import Problem, ProblemDefinition
+from nnctrl import Avoid, Ball, Problem, ProblemDefinition, Spec, compose
 
 VIEWS = (("p", "v"), ("t", "p"), ("t", "v"))
 

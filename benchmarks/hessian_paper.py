@@ -13,16 +13,21 @@ from typing import ClassVar
 
 import numpy as np
 
-from nnctrl.networks.load import load_network
-from nnctrl.sets.box import Box
-from nnctrl.sets.ellipsoid import Ball
-from nnctrl.sets.zonotope import Zonotope
-from nnctrl.specs.spec import Avoid, Reach, Spec
-from nnctrl.systems.composer import compose
-from nnctrl.systems.controller import Controller
-from nnctrl.systems.plant import Plant
-from nnctrl.verify.problem import Problem, ProblemDefinition
-from nnctrl.verify.settings import setting
+from nnctrl import (
+    Avoid,
+    Ball,
+    Box,
+    Controller,
+    Plant,
+    Problem,
+    ProblemDefinition,
+    Reach,
+    Spec,
+    Zonotope,
+    compose,
+    load_network,
+    setting,
+)
 from plants.double_integrator import DoubleIntegrator
 from plants.quadrotor6d import Quadrotor6D
 

@@ -9,10 +9,7 @@ import numpy as np
 
 from controllers.quadrotor6d_mpc import POSITION, Quadrotor6DMPC
 from controllers.trained import quadrotor6d_obstacles
-from nnctrl.sets.ellipsoid import Ball
-from nnctrl.specs.spec import Avoid, Spec
-from nnctrl.systems.composer import compose
-from nnctrl.verify.problem import Problem, ProblemDefinition
+from nnctrl import Avoid, Ball, Problem, ProblemDefinition, Spec, compose
 
 VIEWS = (("px", "py"), ("px", "pz"), ("t", "pz"))
 

@@ -8,15 +8,11 @@ from typing import Any
 import numpy as np
 
 from controllers.terminal_cost import riccati_cost
+from nnctrl import Avoid, Ball, Box, Expert, Reach, Spec, Stay, Zonotope
 from nnctrl._typing import FloatArray
 from nnctrl.errors import InputError
 from nnctrl.learning.imitation import ImitationSettings
 from nnctrl.learning.recipe import Recipe
-from nnctrl.sets.box import Box
-from nnctrl.sets.ellipsoid import Ball
-from nnctrl.sets.zonotope import Zonotope
-from nnctrl.specs.spec import Avoid, Reach, Spec, Stay
-from nnctrl.systems.expert import Expert
 from plants.double_integrator import DoubleIntegrator
 
 

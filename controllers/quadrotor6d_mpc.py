@@ -13,14 +13,11 @@ from typing import Any
 import numpy as np
 
 from controllers.terminal_cost import resting_input, riccati_cost
+from nnctrl import Avoid, Ball, Box, Expert, Reach, Spec, Stay
 from nnctrl._typing import FloatArray
 from nnctrl.errors import InputError
 from nnctrl.learning.imitation import ImitationSettings
 from nnctrl.learning.recipe import Recipe
-from nnctrl.sets.box import Box
-from nnctrl.sets.ellipsoid import Ball
-from nnctrl.specs.spec import Avoid, Reach, Spec, Stay
-from nnctrl.systems.expert import Expert
 from plants.quadrotor6d import Quadrotor6D
 
 OBSTACLES = (Ball(np.array([4.0, 2.0, 2.0]), 1.0), Ball(np.array([2.0, 4.0, 2.0]), 1.0))

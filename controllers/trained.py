@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nnctrl import Controller
 from nnctrl.networks.onnx_import import read_onnx
-from nnctrl.systems.controller import Controller
 
 FOLDER = Path(__file__).parent / "networks"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnctrl.systems.linear_plant import LinearPlant
+from nnctrl import LinearPlant
 
 
 class DoubleIntegrator(LinearPlant):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnctrl.systems.linear_plant import LinearPlant
+from nnctrl import LinearPlant
 
 DT = 0.1
 

@@ -17,8 +17,8 @@ from nnctrl.specs.spec import Avoid, Reach, Spec, Stay
 from nnctrl.systems.composer import compose
 from nnctrl.systems.controller import Controller
 from nnctrl.systems.plant import Plant
-from nnctrl.verify.problem import Problem, ProblemDefinition
-from nnctrl.verify.settings import setting
+from nnctrl.verification.problem import Problem, ProblemDefinition
+from nnctrl.verification.settings import setting
 
 
 class Cart(Plant):

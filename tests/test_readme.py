@@ -10,11 +10,14 @@ from pathlib import Path
 from nnctrl.cli.main import COMMANDS
 from nnctrl.cli.status import ExitStatus
 
+LINES_OF_EXAMPLE = 15
+
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
 
 def test_the_python_example_runs() -> None:
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len([line for line in example.splitlines() if line.strip()]) <= LINES_OF_EXAMPLE
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(example, "README.md", "exec"), {"__name__": "example"})

@@ -70,8 +70,8 @@ def members(package: str, base: type) -> set[str]:
     [
         ("plants", "plants", "nnctrl.systems.plant:Plant"),
         ("experts", "controllers", "nnctrl.systems.expert:Expert"),
-        ("problems", "benchmarks", "nnctrl.verify.problem:ProblemDefinition"),
-        ("engines", "nnctrl.verify", "nnctrl.verify.engine:AbstractEngine"),
+        ("problems", "benchmarks", "nnctrl.verification.problem:ProblemDefinition"),
+        ("engines", "nnctrl.verification", "nnctrl.verification.engine:AbstractEngine"),
         ("bounds", "nnctrl.bounds", "nnctrl.bounds.base:AbstractBound"),
     ],
 )

@@ -13,7 +13,7 @@ from nnctrl.cli.options import (
     source_options,
 )
 from nnctrl.io.problems import ProblemSource, open_problem
-from nnctrl.verify.settings import Budget
+from nnctrl.verification.settings import Budget
 
 SAMPLES = 20_000
 
@@ -33,7 +33,7 @@ def command(source: ProblemSource, engine: str, budget: Budget, samples: int, se
 
     from nnctrl.cli.console import progress_shown
     from nnctrl.cli.outcome import deliver
-    from nnctrl.verify.decide import falsify
+    from nnctrl.verification.decide import falsify
 
     problem = opened.build()
     with progress_shown(output.quiet) as progress:

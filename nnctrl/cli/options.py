@@ -12,7 +12,7 @@ import click
 
 from nnctrl.io.files import check_folder_writable, check_writable
 from nnctrl.io.problems import AUTO, ProblemSource
-from nnctrl.verify.settings import Budget, parse_assignments
+from nnctrl.verification.settings import Budget, parse_assignments
 
 MODELS_VARIABLE = "NNCTRL_MODELS"
 

@@ -10,8 +10,8 @@ from nnctrl.cli.status import ExitStatus
 from nnctrl.io.files import json_bytes, write_atomically
 from nnctrl.io.problems import OpenedProblem
 from nnctrl.report.tables import print_result, print_rows, print_verdict
-from nnctrl.verify.problem import Problem
-from nnctrl.verify.verdict import Result, Verdict
+from nnctrl.verification.problem import Problem
+from nnctrl.verification.verdict import Result, Verdict
 
 
 def deliver(opened: OpenedProblem, problem: Problem, result: Result, output: Output) -> ExitStatus:

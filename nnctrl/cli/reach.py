@@ -6,7 +6,7 @@ import click
 
 from nnctrl.cli.options import Output, budget_options, engine_option, output_options, source_options
 from nnctrl.io.problems import ProblemSource, open_problem
-from nnctrl.verify.settings import Budget
+from nnctrl.verification.settings import Budget
 
 
 @click.command("reach", short_help="Enclose all trajectories, without a verdict.")
@@ -23,7 +23,7 @@ def command(source: ProblemSource, engine: str, budget: Budget, output: Output) 
 
     from nnctrl.cli.console import progress_shown
     from nnctrl.cli.outcome import deliver
-    from nnctrl.verify.decide import reach
+    from nnctrl.verification.decide import reach
 
     problem = opened.build()
     with progress_shown(output.quiet) as progress:

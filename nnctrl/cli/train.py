@@ -12,7 +12,7 @@ from nnctrl.cli.status import ExitStatus
 from nnctrl.errors import InputError, UnknownNameError
 from nnctrl.io.files import check_writable
 from nnctrl.io.problems import ProblemSource, open_problem
-from nnctrl.verify.settings import parse_assignments
+from nnctrl.verification.settings import parse_assignments
 
 if TYPE_CHECKING:
     from nnctrl.learning.recipe import Recipe

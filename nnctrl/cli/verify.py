@@ -7,7 +7,7 @@ import click
 from nnctrl.cli.options import Output, budget_options, engine_option, output_options, source_options
 from nnctrl.cli.status import ExitStatus
 from nnctrl.io.problems import ProblemSource, open_problem
-from nnctrl.verify.settings import Budget
+from nnctrl.verification.settings import Budget
 
 VERDICTS = ("VERIFIED", "FALSIFIED", "UNKNOWN")
 
@@ -32,7 +32,7 @@ def command(source: ProblemSource, engine: str, budget: Budget, output: Output, 
 
     from nnctrl.cli.console import progress_shown, stderr_line
     from nnctrl.cli.outcome import deliver
-    from nnctrl.verify.decide import verify
+    from nnctrl.verification.decide import verify
 
     problem = opened.build()
     with progress_shown(output.quiet) as progress:

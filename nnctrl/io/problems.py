@@ -12,8 +12,8 @@ from pathlib import Path
 from nnctrl import registry
 from nnctrl.errors import InputError, NnctrlError, UnknownNameError, UnsupportedError
 from nnctrl.registry import PluginError
-from nnctrl.verify.problem import Problem, ProblemDefinition
-from nnctrl.verify.settings import Key, Settings
+from nnctrl.verification.problem import Problem, ProblemDefinition
+from nnctrl.verification.settings import Key, Settings
 
 AUTO = "auto"
 """The engine name that leaves the choice to nnctrl."""

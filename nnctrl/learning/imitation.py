@@ -27,7 +27,7 @@ from nnctrl.systems.controller import Controller
 from nnctrl.systems.expert import Expert
 from nnctrl.systems.plant import Plant
 from nnctrl.systems.simulation import simulate
-from nnctrl.verify.settings import Settings, setting
+from nnctrl.verification.settings import Settings, setting
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from nnctrl.plotting.scene import Scene, Tracks, View
 from nnctrl.plotting.shapes import drawable, extent, projection_polygon
 from nnctrl.plotting.style import COLOURS, LAYERS, PHASES
 from nnctrl.plotting.window import same_unit, window_of
-from nnctrl.reach.flowpipe import Flowpipe
-from nnctrl.verify.problem import TIME, Problem
+from nnctrl.reachability.flowpipe import Flowpipe
+from nnctrl.verification.problem import TIME, Problem
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,8 +10,8 @@ from nnctrl.plotting.panel import axis_label, draw_panel
 from nnctrl.plotting.requirements import STYLES
 from nnctrl.plotting.scene import Scene
 from nnctrl.plotting.style import COLOURS, PHASES, VERDICT_COLOURS
-from nnctrl.verify.problem import TIME
-from nnctrl.verify.verdict import Verdict
+from nnctrl.verification.problem import TIME
+from nnctrl.verification.verdict import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -14,12 +14,12 @@ from nnctrl.plotting.window import target_range
 from nnctrl.specs.moving import Moving
 from nnctrl.specs.spec import Avoid, Reach, Stay
 from nnctrl.specs.sublevel import Sublevel
-from nnctrl.verify.problem import TIME, Problem
+from nnctrl.verification.problem import TIME, Problem
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from nnctrl.verify.problem import AnyRequirement
+    from nnctrl.verification.problem import AnyRequirement
 
 MOVING_FRAMES = 5
 GRID_POINTS = 121

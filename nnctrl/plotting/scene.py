@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nnctrl._typing import FloatArray
-from nnctrl.reach.flowpipe import Flowpipe
-from nnctrl.verify.problem import TIME, Problem
-from nnctrl.verify.verdict import Counterexample, Verdict
+from nnctrl.reachability.flowpipe import Flowpipe
+from nnctrl.verification.problem import TIME, Problem
+from nnctrl.verification.verdict import Counterexample, Verdict
 
 LARGEST_DEFAULT_VIEWS = 6
 

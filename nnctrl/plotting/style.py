@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnctrl.verify.verdict import Verdict
+from nnctrl.verification.verdict import Verdict
 
 COLOURS = {
     "initial": "#111111",

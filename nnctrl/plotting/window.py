@@ -12,10 +12,10 @@ from nnctrl.plotting.shapes import LARGEST_DRAWN, extent
 from nnctrl.specs.moving import Moving
 from nnctrl.specs.spec import Stay
 from nnctrl.specs.sublevel import Sublevel
-from nnctrl.verify.problem import TIME
+from nnctrl.verification.problem import TIME
 
 if TYPE_CHECKING:
-    from nnctrl.verify.problem import AnyRequirement
+    from nnctrl.verification.problem import AnyRequirement
 
 MARGIN = 0.06
 

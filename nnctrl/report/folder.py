@@ -10,8 +10,8 @@ from nnctrl.plotting.scene import Scene, Tracks
 from nnctrl.report.samples import Samples, sample_trajectories, samples_json, signals_of
 from nnctrl.report.tables import counterexample_rows, run_rows
 from nnctrl.report.words import describe_problem, describe_requirement, number_above, number_below
-from nnctrl.verify.problem import Problem
-from nnctrl.verify.verdict import Result, Verdict
+from nnctrl.verification.problem import Problem
+from nnctrl.verification.verdict import Result, Verdict
 
 SAMPLES = 40
 SEED = 0

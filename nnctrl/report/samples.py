@@ -13,8 +13,8 @@ from nnctrl.errors import InputError
 from nnctrl.report.words import number
 from nnctrl.systems.fit import sample_period
 from nnctrl.systems.simulation import simulate
-from nnctrl.verify.problem import Problem
-from nnctrl.verify.verdict import json_numbers, loaded_versions
+from nnctrl.verification.problem import Problem
+from nnctrl.verification.verdict import json_numbers, loaded_versions
 
 if TYPE_CHECKING:
     from rich.table import Table

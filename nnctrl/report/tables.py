@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from nnctrl.reach.flowpipe import Flowpipe
+from nnctrl.reachability.flowpipe import Flowpipe
 from nnctrl.report.words import (
     describe_enclosure,
     describe_network,
@@ -16,9 +16,9 @@ from nnctrl.report.words import (
     number_above,
     number_below,
 )
-from nnctrl.verify.problem import Problem
-from nnctrl.verify.settings import Key
-from nnctrl.verify.verdict import Counterexample, Result, Verdict
+from nnctrl.verification.problem import Problem
+from nnctrl.verification.settings import Key
+from nnctrl.verification.verdict import Counterexample, Result, Verdict
 
 if TYPE_CHECKING:
     from rich.console import Console

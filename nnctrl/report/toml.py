@@ -13,10 +13,10 @@ from nnctrl.report.words import describe_set
 from nnctrl.specs.moving import Moving
 from nnctrl.specs.spec import Target
 from nnctrl.specs.sublevel import Sublevel
-from nnctrl.verify.problem import Problem
+from nnctrl.verification.problem import Problem
 
 if TYPE_CHECKING:
-    from nnctrl.verify.problem import AnyRequirement
+    from nnctrl.verification.problem import AnyRequirement
 
 
 def problem_data(problem: Problem, settings: Mapping[str, object]) -> dict[str, Any]:

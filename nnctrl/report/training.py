@@ -12,7 +12,7 @@ from nnctrl.learning.imitation import ImitationResult
 from nnctrl.learning.recipe import Recipe
 from nnctrl.networks.onnx_export import write_onnx
 from nnctrl.report.words import number
-from nnctrl.verify.verdict import loaded_versions
+from nnctrl.verification.verdict import loaded_versions
 
 
 def training_rows(recipe: Recipe, trained: ImitationResult) -> list[tuple[str, str]]:

@@ -17,10 +17,10 @@ from nnctrl.sets.zonotope import Zonotope
 from nnctrl.specs.moving import Moving
 from nnctrl.specs.spec import Reach, Target
 from nnctrl.specs.sublevel import Sublevel
-from nnctrl.verify.problem import Problem
+from nnctrl.verification.problem import Problem
 
 if TYPE_CHECKING:
-    from nnctrl.verify.problem import AnyRequirement
+    from nnctrl.verification.problem import AnyRequirement
 
 FACES_SHOWN = 6
 SIGNIFICANT = 6

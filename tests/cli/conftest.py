@@ -13,12 +13,12 @@ from nnctrl import registry
 from nnctrl.branching.meter import Meter
 from nnctrl.cli.main import run
 from nnctrl.progress import Progress
-from nnctrl.reach.flowpipe import Flowpipe, FlowpipeStep
+from nnctrl.reachability.flowpipe import Flowpipe, FlowpipeStep
 from nnctrl.sets.box import Box
-from nnctrl.verify.engine import AbstractEngine, Outcome
-from nnctrl.verify.problem import Problem
-from nnctrl.verify.settings import Settings, setting
-from nnctrl.verify.verdict import Counterexample, Reason, RequirementResult, Verdict
+from nnctrl.verification.engine import AbstractEngine, Outcome
+from nnctrl.verification.problem import Problem
+from nnctrl.verification.settings import Settings, setting
+from nnctrl.verification.verdict import Counterexample, Reason, RequirementResult, Verdict
 from tests.small_loop import CartProblem, ForeignCartProblem
 
 Answer = Literal["verified", "falsified", "unknown", "candidate", "crash", "interrupt", "memory"]

@@ -183,7 +183,7 @@ def test_python_files(nnctrl: Nnctrl, tmp_path: Path, case: str) -> None:
 def test_python_file_whose_build_raises(nnctrl: Nnctrl, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from dataclasses import dataclass\n"
-        "from nnctrl.verify.problem import ProblemDefinition\n"
+        "from nnctrl.verification.problem import ProblemDefinition\n"
         "@dataclass(frozen=True)\n"
         "class Mine(ProblemDefinition):\n"
         "    id = 'mine'\n"

@@ -11,7 +11,7 @@ from nnctrl.errors import UnknownNameError
 from nnctrl.plotting.picture import draw, png
 from nnctrl.plotting.scene import Scene, Tracks, default_views
 from nnctrl.plotting.window import window_of
-from nnctrl.reach.flowpipe import Flowpipe, FlowpipeStep
+from nnctrl.reachability.flowpipe import Flowpipe, FlowpipeStep
 from nnctrl.report.samples import sample_trajectories, signals_of
 from nnctrl.sets.box import Box
 from nnctrl.sets.ellipsoid import Ball, Ellipsoid
@@ -20,8 +20,8 @@ from nnctrl.sets.zonotope import Zonotope
 from nnctrl.specs.moving import Moving
 from nnctrl.specs.spec import Avoid, Reach, Requirement, Spec, Stay
 from nnctrl.specs.sublevel import Sublevel
-from nnctrl.verify.problem import Problem
-from nnctrl.verify.verdict import Counterexample, Verdict
+from nnctrl.verification.problem import Problem
+from nnctrl.verification.verdict import Counterexample, Verdict
 from tests.small_loop import cart_network, cart_problem
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

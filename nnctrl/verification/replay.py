@@ -19,8 +19,8 @@ from nnctrl.bounds.taylor_form import TaylorForm
 from nnctrl.bounds.view import tensor
 from nnctrl.specs.monitor import Monitor
 from nnctrl.systems.simulation import Trajectory, simulate
-from nnctrl.verify.compiled import CompiledProblem
-from nnctrl.verify.verdict import Counterexample
+from nnctrl.verification.compiled import CompiledProblem
+from nnctrl.verification.verdict import Counterexample
 
 AGREEMENT = 1e-6
 """Relative distance from the enclosure that the simulated trajectory may have: it is not rounded outward."""

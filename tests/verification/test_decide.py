@@ -19,11 +19,11 @@ from nnctrl.systems.closed_loop import ClosedLoop
 from nnctrl.systems.composer import compose
 from nnctrl.systems.controller import Controller
 from nnctrl.systems.linear_plant import LinearPlant
-from nnctrl.verify.branch_and_bound import BranchAndBoundEngine
-from nnctrl.verify.decide import falsify, reach, verify
-from nnctrl.verify.problem import Problem
-from nnctrl.verify.settings import Budget
-from nnctrl.verify.verdict import Reason, Result, Verdict
+from nnctrl.verification.branch_and_bound import BranchAndBoundEngine
+from nnctrl.verification.decide import falsify, reach, verify
+from nnctrl.verification.problem import Problem
+from nnctrl.verification.settings import Budget
+from nnctrl.verification.verdict import Reason, Result, Verdict
 from tests import high_precision
 from tests.loops import integrator_loop, simulate_exactly, small_network
 from tests.random_networks import points_of_box

@@ -10,10 +10,10 @@ from nnctrl import registry
 from nnctrl.branching.meter import Meter, peak_memory_bytes
 from nnctrl.errors import UnsupportedError
 from nnctrl.progress import Progress, SilentProgress
-from nnctrl.verify.engine import AbstractEngine, Outcome
-from nnctrl.verify.problem import Problem
-from nnctrl.verify.settings import Budget, Settings
-from nnctrl.verify.verdict import Result
+from nnctrl.verification.engine import AbstractEngine, Outcome
+from nnctrl.verification.problem import Problem
+from nnctrl.verification.settings import Budget, Settings
+from nnctrl.verification.verdict import Result
 
 AUTO = "auto"
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from nnctrl.bounds.taylor_form import TaylorForm
-from nnctrl.reach.chain import StepChain
-from nnctrl.reach.parametrisation import Parametrisation
+from nnctrl.reachability.chain import StepChain
+from nnctrl.reachability.parametrisation import Parametrisation
 from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF, widen_up
 from nnctrl.sets.zonotope import Zonotope
 from nnctrl.specs.monitor import Monitor

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nnctrl.bounds.taylor_form import TaylorForm
 from nnctrl.bounds.view import NetworkView, tensor
-from nnctrl.reach.parametrisation import Parametrisation
+from nnctrl.reachability.parametrisation import Parametrisation
 from nnctrl.systems.closed_loop import StepMap
 
 

@@ -18,16 +18,16 @@ from nnctrl import registry
 from nnctrl.branching.meter import Meter
 from nnctrl.branching.splitting import BlameSplit, halve, midpoints, splittable
 from nnctrl.progress import Progress
-from nnctrl.reach.discrete import DiscreteReachability, DiscreteReachSettings
-from nnctrl.reach.flowpipe import Flowpipe, FlowpipeStep
-from nnctrl.reach.partition import PartsResult, enclose_parts
+from nnctrl.reachability.discrete import DiscreteReachability, DiscreteReachSettings
+from nnctrl.reachability.flowpipe import Flowpipe, FlowpipeStep
+from nnctrl.reachability.partition import PartsResult, enclose_parts
 from nnctrl.sets.zonotope import Zonotope
-from nnctrl.verify.compiled import CompiledProblem
-from nnctrl.verify.engine import AbstractEngine, Outcome
-from nnctrl.verify.falsify import Falsification, Falsifier
-from nnctrl.verify.problem import Problem
-from nnctrl.verify.settings import BranchAndBoundSettings, Settings
-from nnctrl.verify.verdict import Counterexample, Reason, RequirementResult, Statistics, Verdict
+from nnctrl.verification.compiled import CompiledProblem
+from nnctrl.verification.engine import AbstractEngine, Outcome
+from nnctrl.verification.falsify import Falsification, Falsifier
+from nnctrl.verification.problem import Problem
+from nnctrl.verification.settings import BranchAndBoundSettings, Settings
+from nnctrl.verification.verdict import Counterexample, Reason, RequirementResult, Statistics, Verdict
 
 PART_BATCH = 64
 STORED_PARTS = 256

@@ -16,7 +16,7 @@ from nnctrl._typing import FloatArray
 from nnctrl.networks.network import Origin
 
 if TYPE_CHECKING:
-    from nnctrl.reach.flowpipe import Flowpipe
+    from nnctrl.reachability.flowpipe import Flowpipe
 
 
 class Verdict(StrEnum):

@@ -27,10 +27,10 @@ from nnctrl.branching.splitting import AbstractSplitting
 from nnctrl.networks.layers import Affine
 from nnctrl.networks.network import Network
 from nnctrl.progress import Progress
-from nnctrl.reach.chain import StepChain, disturbance_bounds
-from nnctrl.reach.flowpipe import FlowpipeStep
-from nnctrl.reach.parametrisation import Parametrisation, image_of_box
-from nnctrl.reach.rotation import enclosing_coordinates, principal_directions
+from nnctrl.reachability.chain import StepChain, disturbance_bounds
+from nnctrl.reachability.flowpipe import FlowpipeStep
+from nnctrl.reachability.parametrisation import Parametrisation, image_of_box
+from nnctrl.reachability.rotation import enclosing_coordinates, principal_directions
 from nnctrl.sets.rounding import UNIT_ROUNDOFF, matmul_enclosure, sum_up, widen_up
 from nnctrl.sets.zonotope import Zonotope
 from nnctrl.systems.absorb import precede

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from nnctrl.errors import DimensionError, InputError, UnknownNameError
-from nnctrl.verify.settings import Settings
+from nnctrl.verification.settings import Settings
 
 if TYPE_CHECKING:
     from nnctrl.networks.network import Origin

@@ -11,13 +11,13 @@ from torch import Tensor
 from nnctrl._typing import FloatArray
 from nnctrl.errors import UnsupportedError
 from nnctrl.networks.layers import Affine
-from nnctrl.reach.chain import StepChain
-from nnctrl.reach.parametrisation import Parametrisation, parametrise
+from nnctrl.reachability.chain import StepChain
+from nnctrl.reachability.parametrisation import Parametrisation, parametrise
 from nnctrl.sets.base import AbstractSet
 from nnctrl.specs.monitor import Monitor, monitors_of
 from nnctrl.systems.affine_maps import stack_rows
 from nnctrl.systems.closed_loop import ClosedLoop
-from nnctrl.verify.problem import Problem
+from nnctrl.verification.problem import Problem
 
 
 @dataclass(frozen=True, eq=False)

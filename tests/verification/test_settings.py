@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from nnctrl.errors import InputError, UnknownNameError
-from nnctrl.verify.settings import BranchAndBoundSettings, Budget, Settings, parse_assignments, setting
+from nnctrl.verification.settings import BranchAndBoundSettings, Budget, Settings, parse_assignments, setting
 
 
 @dataclass(frozen=True)

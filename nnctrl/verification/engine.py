@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from nnctrl.branching.meter import Meter
 from nnctrl.progress import Progress
-from nnctrl.reach.flowpipe import Flowpipe
-from nnctrl.verify.problem import Problem
-from nnctrl.verify.settings import Settings
-from nnctrl.verify.verdict import Counterexample, Reason, RequirementResult, Statistics, Verdict
+from nnctrl.reachability.flowpipe import Flowpipe
+from nnctrl.verification.problem import Problem
+from nnctrl.verification.settings import Settings
+from nnctrl.verification.verdict import Counterexample, Reason, RequirementResult, Statistics, Verdict
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from nnctrl.networks.network import Origin
-from nnctrl.reach.flowpipe import Flowpipe, FlowpipeStep
+from nnctrl.reachability.flowpipe import Flowpipe, FlowpipeStep
 from nnctrl.sets.box import Box
-from nnctrl.verify.verdict import Counterexample, Reason, RequirementResult, Result, Statistics, Verdict
+from nnctrl.verification.verdict import Counterexample, Reason, RequirementResult, Result, Statistics, Verdict
 
 KEYS = [
     "problem", "verdict", "reason", "remedy", "requirements", "wall_s", "cpu_s", "peak_bytes", "engine", "settings",

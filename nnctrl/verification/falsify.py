@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from nnctrl.progress import Progress
-from nnctrl.verify.compiled import CompiledProblem
-from nnctrl.verify.replay import replay
-from nnctrl.verify.verdict import Counterexample
+from nnctrl.verification.compiled import CompiledProblem
+from nnctrl.verification.replay import replay
+from nnctrl.verification.verdict import Counterexample
 
 DESCENT_STEPS = 25
 WORST_KEPT = 8

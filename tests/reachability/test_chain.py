@@ -10,16 +10,16 @@ from nnctrl.bounds.taylor import TaylorBound
 from nnctrl.branching.meter import Meter
 from nnctrl.branching.splitting import BlameSplit
 from nnctrl.progress import SilentProgress
-from nnctrl.reach.chain import StepChain
-from nnctrl.reach.discrete import DiscreteReach, DiscreteReachability, DiscreteReachSettings, Mode
-from nnctrl.reach.parametrisation import parametrise
-from nnctrl.reach.rotation import enclosing_coordinates, principal_directions
+from nnctrl.reachability.chain import StepChain
+from nnctrl.reachability.discrete import DiscreteReach, DiscreteReachability, DiscreteReachSettings, Mode
+from nnctrl.reachability.parametrisation import parametrise
+from nnctrl.reachability.rotation import enclosing_coordinates, principal_directions
 from nnctrl.sets.box import Box
 from nnctrl.sets.zonotope import Zonotope
 from nnctrl.specs.spec import Spec, Stay
 from nnctrl.systems.closed_loop import ClosedLoop
-from nnctrl.verify.compiled import CompiledProblem
-from nnctrl.verify.problem import Problem
+from nnctrl.verification.compiled import CompiledProblem
+from nnctrl.verification.problem import Problem
 from tests import high_precision
 from tests.loops import integrator_loop, simulate_exactly
 from tests.random_networks import points_of_box
