@@ -28,6 +28,10 @@ class Meter:
     nodes: int = 0
     started: float = field(default_factory=time.monotonic)
 
+    def share(self, part: float) -> Meter:
+        """A meter of its own, started now, that may spend `part` of the seconds and all of the memory."""
+        return Meter(seconds=part * self.seconds, memory_bytes=self.memory_bytes)
+
     def elapsed(self) -> float:
         """Seconds since the meter was made."""
         return time.monotonic() - self.started

@@ -45,12 +45,14 @@ Mode = Literal["per-step", "k-step", "combined"]
 class DiscreteReachSettings:
     """`eps`: accuracy of every support value against an attained one. `width_share`: in the modes that know attained
     states, the bound of a direction may exceed the attained value by at most this share of the attained width, too.
+    `directions` [p, n]: directions of the plant's states to bound in every step besides the principal ones.
     """
 
     mode: Mode
     eps: float
     bound: AbstractBound
     splitting: AbstractSplitting
+    directions: FloatArray | None = None
     width_share: float = 0.4
     samples: int = 10_000
     seed: int = 0
@@ -58,25 +60,30 @@ class DiscreteReachSettings:
 
 @dataclass(frozen=True, eq=False)
 class StepBounds:
-    """Bounds of one step: `upper`, `attained` [2n] in `directions` [2n, n] = (V, -V); `widths` and `attained_widths`
-    [n] along V.
+    """Bounds of one step in `directions` [p, n], the first 2n of which are V and -V, V the principal ones.
+
+    `upper` [p]: certified. `attained` [p]: values at points of the set that the step was bounded from; in per-step mode
+    that is an enclosure of the states before. `reached` [p]: values on simulated trajectories from the initial set.
     """
 
     directions: FloatArray
     upper: FloatArray
     attained: FloatArray
+    reached: FloatArray
 
     @property
     def widths(self) -> FloatArray:
         """Certified widths [n] along the rows of V."""
-        n = len(self.upper) // 2
-        return np.asarray(self.upper[:n] + self.upper[n:])
+        return self._along_principal(self.upper)
 
     @property
-    def attained_widths(self) -> FloatArray:
-        """Attained widths [n] along the rows of V."""
-        n = len(self.attained) // 2
-        return np.asarray(self.attained[:n] + self.attained[n:])
+    def reached_widths(self) -> FloatArray:
+        """Widths [n] along the rows of V that simulated trajectories have."""
+        return self._along_principal(self.reached)
+
+    def _along_principal(self, values: FloatArray) -> FloatArray:
+        n = self.directions.shape[1]
+        return np.asarray(values[:n] + values[n : 2 * n])
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,20 +119,21 @@ class DiscreteReachability:
         current, result = self.initial, []
         bounds: list[StepBounds] = []
         nodes, gap, stopped = 0, 0.0, None
+        given = self._given_directions()
         previous: FloatArray | None = None
         for k in range(1, steps + 1):
             progress.update(f"step {k} of {steps}", k - 1, steps)
             V = principal_directions(states[:, k].numpy())
-            directions = np.concatenate([V, -V])
-            upper, attained, searches = self._bound_step(k, current, previous, parameters, noise, states, directions)
+            directions = np.concatenate([V, -V, given])
+            found, searches = self._bound_step(k, current, previous, parameters, noise, states, directions)
             nodes += sum(search.nodes for search in searches)
-            gap = max(gap, float(np.max(upper - attained)))
+            gap = max(gap, float(np.max(found.upper - found.attained)))
             stopped = stopped or next((search.stopped for search in searches if search.stopped), None)
-            bounds.append(StepBounds(directions, upper, attained))
-            if not np.isfinite(upper).all():
+            bounds.append(found)
+            if not np.isfinite(found.upper).all():
                 break
-            rotated = enclosing_coordinates(V, -upper[self.size :], upper[: self.size])
-            result.append(self._flowpipe_step(k, V, *rotated))
+            rotated = enclosing_coordinates(V, -found.upper[self.size : 2 * self.size], found.upper[: self.size])
+            result.append(self._flowpipe_step(k, found, *rotated))
             current = image_of_box(*rotated, Affine.linear(V.T))
             previous = V
         return DiscreteReach(result, bounds, nodes, gap, stopped)
@@ -139,18 +147,17 @@ class DiscreteReachability:
         noise: Tensor,
         states: Tensor,
         directions: FloatArray,
-    ) -> tuple[FloatArray, FloatArray, list[SupportSearch]]:
-        """Bounds [2n] and attained values [2n] in `directions` [2n, n] after step k, and the searches that gave
-        them.
-        """
+    ) -> tuple[StepBounds, list[SupportSearch]]:
+        """Bounds in `directions` [p, n] after step k, and the searches that gave them."""
         mode, eps = self.settings.mode, self.settings.eps
         values = states[:, k].numpy() @ directions.T
         reached = values.max(axis=0)
-        share = self.settings.width_share * (reached[: self.size] + reached[self.size :])
-        tight = np.minimum(eps, np.maximum(np.concatenate([share, share]), 1e-9 * (1.0 + np.abs(reached))))
+        share = self.settings.width_share * (reached - values.min(axis=0))
+        tight = np.minimum(eps, np.maximum(share, 1e-9 * (1.0 + np.abs(reached))))
         if mode == "k-step":
             search = self._search(self._unrolled(k), self._inputs(k), parameters, noise[:, :k], directions, tight)
-            return search.upper.numpy(), search.attained.numpy(), [search]
+            attained = search.attained.numpy()
+            return StepBounds(directions, search.upper.numpy(), attained, np.maximum(reached, attained)), [search]
         before = states[:, k - 1]
         starts = parameters if previous is None else before @ tensor(previous).T
         tolerance = tight if mode == "combined" and k == 1 else np.full(len(directions), eps)
@@ -163,18 +170,19 @@ class DiscreteReachability:
             tolerance,
         )
         upper, attained = search.upper.numpy(), search.attained.numpy()
+        if k == 1:
+            reached = np.maximum(reached, attained)
         if mode == "per-step" or k == 1:
-            return upper, attained, [search]
+            return StepBounds(directions, upper, attained, reached), [search]
         loose = np.flatnonzero(~(upper - reached <= tight))
-        attained = reached.copy()
         if not len(loose):
-            return upper, attained, [search]
+            return StepBounds(directions, upper, reached, reached), [search]
         again = self._search(
             self._unrolled(k), self._inputs(k), parameters, noise[:, :k], directions[loose], tight[loose]
         )
         upper[loose] = np.minimum(upper[loose], again.upper.numpy())
-        attained[loose] = np.maximum(attained[loose], again.attained.numpy())
-        return upper, attained, [search, again]
+        reached[loose] = np.maximum(reached[loose], again.attained.numpy())
+        return StepBounds(directions, upper, reached, reached), [search, again]
 
     def _search(
         self,
@@ -219,20 +227,25 @@ class DiscreteReachability:
         extra = Affine.identity(self.noise_size * steps)
         return NetworkView.of(precede(network, beside(start.to_state, extra)))
 
-    def _flowpipe_step(self, k: int, V: FloatArray, lower: FloatArray, upper: FloatArray) -> FlowpipeStep:
+    def _flowpipe_step(self, k: int, bounds: StepBounds, lower: FloatArray, upper: FloatArray) -> FlowpipeStep:
         """The rotated box `{V' y : lower <= y <= upper}`, its plant states only where the composite state has more."""
         centre, radius = (part.numpy() for part in midpoint_radius(tensor(lower), tensor(upper)))
-        rows = V.T[: self.plant_size]
+        rows = bounds.directions[: self.size].T[: self.plant_size]
         middle, slack = matmul_enclosure(rows, centre[:, None])
         generators = np.concatenate(
             [rows * radius, np.diag(widen_up(slack[:, 0] + sum_up(abs(rows * radius)) * 4.0 * UNIT_ROUNDOFF))], 1
         )
-        own = self.size == self.plant_size
+        # directions that look at delay lines or memories say nothing of the plant alone
+        own = ~bounds.directions[:, self.plant_size :].any(axis=1)
+        template = bounds.directions[own, : self.plant_size], bounds.upper[own]
         return FlowpipeStep(
-            (float(k), float(k)),
-            (Zonotope(middle[:, 0], generators),),
-            np.concatenate([V, -V]) if own else None,
+            (float(k), float(k)), (Zonotope(middle[:, 0], generators),), template if own.any() else None
         )
+
+    def _given_directions(self) -> FloatArray:
+        """The directions that were asked for, over the composite state [p, size]."""
+        given = np.zeros((0, self.plant_size)) if self.settings.directions is None else self.settings.directions
+        return np.pad(given, ((0, 0), (0, self.size - self.plant_size)))
 
     def _sample_noise(self, generator: torch.Generator, count: int, steps: int) -> Tensor:
         low, high = self.noise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,8 +18,10 @@ class FlowpipeStep:
 
     time: tuple[float, float]
     sets: tuple[AbstractSet, ...]
-    directions: FloatArray | None = field(default=None)
-    """Directions [p, n] in which the step was bounded on purpose (None: the coordinate axes)."""
+    template: tuple[FloatArray, FloatArray] | None = None
+    """Directions [p, n] in which the step was bounded on purpose, and upper bounds [p] of its support function there;
+    None: nothing beyond the sets.
+    """
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +44,12 @@ class Flowpipe:
         return np.max([part.support(directions) for part in self.steps[index].sets], axis=0)
 
     def template(self, index: int) -> tuple[FloatArray, FloatArray]:
-        """The directions [p, n] in which step `index` is described and its support there [p]."""
-        directions = self.steps[index].directions
-        if directions is None:
-            axes = np.eye(len(self.names))
-            directions = np.concatenate([axes, -axes])
+        """The directions [p, n] in which step `index` is described and bounds of its support function there [p]."""
+        known = self.steps[index].template
+        if known is not None:
+            return known
+        axes = np.eye(len(self.names))
+        directions = np.concatenate([axes, -axes])
         return directions, self.support(index, directions)
 
     def coordinates(self, names: tuple[str, ...]) -> list[int]:

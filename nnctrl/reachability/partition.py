@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nnctrl.bounds.taylor_form import TaylorForm
+from nnctrl.branching.meter import Meter
 from nnctrl.reachability.chain import StepChain
 from nnctrl.reachability.parametrisation import Parametrisation
 from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF, widen_up
@@ -24,15 +25,14 @@ PICTURE_SYMBOLS = 24
 class PartsResult:
     """What enclosing a batch of parts showed.
 
-    `margins` [batch, requirements]: certified lower bounds, -inf where nothing was proved; `closed` [batch]: all
-    requirements hold. `score` [batch, q]: where an open part should be split. `nodes`: bounds of (part, step,
-    requirement). `diverged`: some enclosure was not finite.
+    `margins` [batch, requirements]: certified lower bounds over the whole horizon, -inf where nothing was proved, as
+    for parts that were abandoned. `closed` [batch]: all requirements hold. `score` [batch, q]: where an open part
+    should be split. `diverged`: some enclosure was not finite.
     """
 
     margins: Tensor
     closed: Tensor
     score: Tensor
-    nodes: int
     diverged: bool
     sets: list[list[Zonotope]] = field(default_factory=list)
 
@@ -46,14 +46,16 @@ def enclose_parts(
     horizon: int,
     *,
     keep_sets: bool,
+    meter: Meter,
+    to_the_end: bool = False,
 ) -> PartsResult:
     """Enclose the trajectories from the parts [lower, upper] [batch, q] and evaluate every requirement.
 
-    A part is abandoned at the first step where a Stay or Avoid requirement is not proved. `sets`[k]: zonotopes of the
-    closed parts at step k.
+    A part is abandoned at the first step where a Stay or Avoid requirement is not proved, unless `to_the_end`; all are
+    when `meter`, which counts the nodes, is exhausted. `sets`[k]: zonotopes of the closed parts at step k.
     """
     batch = len(lower)
-    watch = _Watch(monitors, batch, lower.shape[1])
+    watch = _Watch(monitors, batch, lower.shape[1], meter)
     alive = torch.arange(batch)
     state = chain.start(initial, lower, upper)
     sets: list[list[tuple[int, Zonotope | None]]] = [[] for _ in range(horizon + 1)]
@@ -61,24 +63,25 @@ def enclose_parts(
         signals, following = chain.step(state) if k < horizon else (chain.last(state), state)
         if keep_sets:
             sets[k].extend(zip(alive.tolist(), zonotopes(signals.state), strict=True))
-        keep = watch.observe(k, alive, signals.signals)
+        keep = watch.observe(k, alive, signals.signals) | to_the_end
+        if k < horizon and meter.exhausted():
+            keep = torch.zeros_like(keep)
         alive, state = alive[keep], following.parts(keep)
         if not len(alive):
             break
     closed = watch.finish(alive)
     chosen = [[z for part, z in row if closed[part] and z is not None] for row in sets] if keep_sets else []
-    return PartsResult(watch.margins, closed, watch.score, watch.nodes, watch.diverged, chosen)
+    return PartsResult(watch.margins, closed, watch.score, watch.diverged, chosen)
 
 
 class _Watch:
     """Margins of a batch of parts while they are propagated."""
 
-    def __init__(self, monitors: Sequence[Monitor], batch: int, inputs: int) -> None:
-        self.monitors = monitors
+    def __init__(self, monitors: Sequence[Monitor], batch: int, inputs: int, meter: Meter) -> None:
+        self.monitors, self.meter = monitors, meter
         start = [-torch.inf if monitor.is_reach else torch.inf for monitor in monitors]
         self.margins = torch.tensor(start, dtype=torch.float64).repeat(batch, 1)
         self.score = torch.zeros(batch, inputs, dtype=torch.float64)
-        self.nodes = 0
         self.diverged = False
 
     def observe(self, k: int, alive: Tensor, signals: TaylorForm) -> Tensor:
@@ -87,7 +90,7 @@ class _Watch:
         for number, monitor in enumerate(self.monitors):
             if not monitor.active(k):
                 continue
-            self.nodes += len(alive)
+            self.meter.nodes += len(alive)
             found = monitor.certified(k, signals)
             margin = torch.nan_to_num(found.margin, nan=-torch.inf)
             self.diverged = self.diverged or not bool(torch.isfinite(margin).all())
@@ -108,10 +111,14 @@ class _Watch:
 
     def finish(self, alive: Tensor) -> Tensor:
         """Which parts are closed: followed to the end, every requirement holding."""
-        ended = torch.zeros(len(self.margins), dtype=torch.bool)
-        ended[alive] = True
+        abandoned = torch.ones(len(self.margins), dtype=torch.bool)
+        abandoned[alive] = False
+        for number, monitor in enumerate(self.monitors):
+            if not monitor.is_reach:
+                # steps that nobody looked at may be worse
+                self.margins[abandoned, number] = -torch.inf
         holds = [monitor.holds(self.margins[:, number]) for number, monitor in enumerate(self.monitors)]
-        return ended & torch.stack(holds).all(0)
+        return ~abandoned & torch.stack(holds).all(0)
 
 
 def zonotopes(form: TaylorForm) -> list[Zonotope | None]:

@@ -11,6 +11,7 @@ from nnctrl.reachability.flowpipe import Flowpipe
 from nnctrl.report.words import (
     describe_enclosure,
     describe_network,
+    describe_requirement,
     describe_time,
     number,
     number_above,
@@ -32,7 +33,7 @@ LABEL_WIDTH = 11
 def print_result(console: Console, problem: Problem, result: Result) -> None:
     """Everything about a run, the verdict last but for the facts about the run itself."""
     if result.requirements:
-        console.print(_requirement_table(result))
+        console.print(_requirement_table(problem, result))
     if result.counterexample is not None:
         print_rows(console, counterexample_rows(problem, result.counterexample, result.verdict is Verdict.FALSIFIED))
     print_verdict(console, result)
@@ -123,15 +124,16 @@ def _plain(value: object) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _requirement_table(result: Result) -> Table:
+def _requirement_table(problem: Problem, result: Result) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     table = Table("requirement", "verdict")
     table.add_column("certified margin >=", justify="right")
     table.add_column("sampled margin <=", justify="right")
+    demands = dict(problem.requirements())
     for row in result.requirements:
-        what = Text(row.id, style="bold").append(f": {row.description}" if row.description else "", style="")
+        what = Text(row.id, style="bold").append(f": {describe_requirement(demands[row.id], problem)}", style="")
         verdict = Text(row.verdict.value, style=STYLES[row.verdict])
         table.add_row(what, verdict, number_below(row.margin_certified), number_above(row.margin_sampled))
     return table

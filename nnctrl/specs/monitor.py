@@ -42,10 +42,6 @@ class Monitor:
         """Whether one step is enough (Reach) or all count (Stay, Avoid)."""
         return isinstance(self.requirement, Reach)
 
-    def describe(self) -> str:
-        """The requirement in words."""
-        return self.requirement.describe()
-
     def active(self, step: int) -> bool:
         """Whether `step` counts."""
         return self.first <= step <= self.last

@@ -8,7 +8,6 @@ of steps 0 .. horizon - 1, states those of steps 0 .. horizon.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -22,17 +21,13 @@ Target = AbstractSet | Moving | Sublevel
 
 
 @dataclass(frozen=True, kw_only=True)
-class Requirement(ABC):
+class Requirement:
     """Common to all requirements: `on` names the coordinates that the set is over, by default all states in order."""
 
     on: tuple[str, ...] | None = None
     name: str = ""
 
     kind: ClassVar[str] = ""
-
-    @abstractmethod
-    def describe(self) -> str:
-        """The requirement in words."""
 
     def __and__(self, other: Requirement | Spec) -> Spec:
         """Both requirements."""
@@ -48,10 +43,6 @@ class Stay(Requirement):
 
     kind: ClassVar[str] = "stay"
 
-    def describe(self) -> str:
-        """The requirement in words."""
-        return f"stay in {_words(self.target, self.on)}" + _span(self.during)
-
 
 @dataclass(frozen=True)
 class Avoid(Requirement):
@@ -61,10 +52,6 @@ class Avoid(Requirement):
     during: tuple[float, float] | None = None
 
     kind: ClassVar[str] = "avoid"
-
-    def describe(self) -> str:
-        """The requirement in words."""
-        return f"never be in {_words(self.target, self.on)}" + _span(self.during)
 
 
 @dataclass(frozen=True)
@@ -76,11 +63,6 @@ class Reach(Requirement):
     within: float | None = None
 
     kind: ClassVar[str] = "reach"
-
-    def describe(self) -> str:
-        """The requirement in words."""
-        when = f"at {self.at:g}" if self.at is not None else f"within {self.within:g}"
-        return f"reach {_words(self.target, self.on)} {when}"
 
     def __post_init__(self) -> None:
         if (self.at is None) == (self.within is None):
@@ -111,14 +93,3 @@ class Spec:
         for requirement in self.requirements:
             counts[requirement.kind] = counts.get(requirement.kind, 0) + 1
             yield requirement.name or f"{requirement.kind}-{counts[requirement.kind]}", requirement
-
-
-def _words(target: Target, on: tuple[str, ...] | None) -> str:
-    base = target.base if isinstance(target, Moving) else target
-    moving = "a moving " if isinstance(target, Moving) else "a "
-    over = "" if on is None else f" of {', '.join(on)}"
-    return f"{moving}{type(base).__name__.lower()}{over}"
-
-
-def _span(during: tuple[float, float] | None) -> str:
-    return "" if during is None else f" from {during[0]:g} to {during[1]:g}"

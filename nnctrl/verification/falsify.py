@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nnctrl.branching.meter import Meter
 from nnctrl.progress import Progress
+from nnctrl.specs.monitor import Monitor
 from nnctrl.verification.compiled import CompiledProblem
 from nnctrl.verification.replay import replay
 from nnctrl.verification.verdict import Counterexample
@@ -21,6 +23,8 @@ from nnctrl.verification.verdict import Counterexample
 DESCENT_STEPS = 25
 WORST_KEPT = 8
 REPLAYS = 12
+STEPS_AT_ONCE = 100_000
+"""Simulated steps in one batch of samples: it bounds the memory, and the budget is looked at after each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,46 +40,98 @@ class Falsification:
     candidate: Counterexample | None
 
 
+@dataclass(frozen=True, eq=False)
+class _Points:
+    """Parameters [batch, q] of initial states with disturbances [batch, steps, w], and their `margins` [batch]."""
+
+    parameters: Tensor
+    noise: Tensor
+    margins: Tensor
+
+    def worst(self, count: int) -> _Points:
+        """The `count` with the least margins."""
+        order = torch.argsort(self.margins)[:count]
+        return _Points(self.parameters[order], self.noise[order], self.margins[order])
+
+    def joined(self, other: _Points) -> _Points:
+        """Both."""
+        pairs = ((self.parameters, other.parameters), (self.noise, other.noise), (self.margins, other.margins))
+        return _Points(*(torch.cat(pair) for pair in pairs))
+
+
 class Falsifier:
-    """Searches the initial set of a compiled problem; deterministic for a seed."""
+    """Searches the initial set of a compiled problem; deterministic for a seed unless a budget cuts it short.
+
+    It remembers the least margins of all that it simulated and the first candidate that no replay proved.
+    """
 
     def __init__(self, problem: CompiledProblem, *, samples: int, seed: int) -> None:
         self.problem = problem
         self.samples = samples
         self.generator = torch.Generator().manual_seed(seed)
         self.margins = [math.inf] * len(problem.monitors)
+        self.candidate: Counterexample | None = None
+        self._worst: list[_Points | None] = [None] * len(problem.monitors)
 
-    def run(self, progress: Progress) -> Falsification:
-        """Sample, descend, replay."""
-        progress.update("looking for a counterexample")
-        parameters = self.problem.initial.sample(self.generator, self.samples)
-        noise = self._noise(len(parameters))
-        found = self.try_points(parameters, noise)
-        if found.counterexample is not None:
-            return found
-        starts = self._worst(parameters, noise)
-        return self.try_points(*self._descend(*starts)) if starts is not None else found
+    def run(self, meter: Meter, progress: Progress) -> Falsification:
+        """Sample, descend, replay, until a violation is proved or `meter` is exhausted; at least one batch is drawn."""
+        batch = max(16, STEPS_AT_ONCE // self.problem.horizon)
+        for drawn in range(0, self.samples, batch):
+            if drawn and meter.exhausted():
+                return self.found(None)
+            progress.update("looking for a counterexample", drawn, self.samples)
+            parameters = self.problem.initial.sample(self.generator, min(batch, self.samples - drawn))
+            proved = self._simulate_and_replay(parameters, self._noise(len(parameters)), meter)
+            if proved is not None:
+                return self.found(proved)
+        starts = [(number, points) for number, points in enumerate(self._worst) if points is not None]
+        if not starts or meter.exhausted():
+            return self.found(None)
+        progress.update("following the gradients of the margins")
+        return self.found(self._simulate_and_replay(*self._descend(starts, meter), meter))
 
-    def try_points(self, parameters: Tensor, noise: Tensor) -> Falsification:
-        """Simulate from `parameters` [batch, q] under `noise` [batch, steps, w] and replay what violates, worst
-        first.
-        """
+    def try_centres(self, parameters: Tensor, meter: Meter) -> Falsification:
+        """Simulate from `parameters` [batch, q] under the middle of the disturbances, and replay what violates."""
+        chain = self.problem.chain
+        middle = 0.5 * chain.disturbance_lower + 0.5 * chain.disturbance_upper
+        noise = middle.expand(len(parameters), self.problem.horizon, -1)
+        return self.found(self._simulate_and_replay(parameters, noise, meter))
+
+    def found(self, proved: Counterexample | None) -> Falsification:
+        """What is known so far."""
+        return Falsification(list(self.margins), proved, None if proved is not None else self.candidate)
+
+    def _simulate_and_replay(self, parameters: Tensor, noise: Tensor, meter: Meter) -> Counterexample | None:
+        """A proved counterexample among these trajectories, or None; the worst of them are kept for the descent."""
         if not len(parameters):
-            return Falsification(self.margins, None, None)
+            return None
         with torch.no_grad():
             signals = self.problem.signals(parameters, noise)
-        candidate: Counterexample | None = None
-        for number, monitor in enumerate(self.problem.monitors):
-            margins = monitor.trajectory_margin(signals)
+            # a trajectory that overflowed shows nothing
+            all_margins = [
+                torch.nan_to_num(monitor.trajectory_margin(signals), nan=torch.inf, posinf=torch.inf, neginf=-torch.inf)
+                for monitor in self.problem.monitors
+            ]
+        for number, margins in enumerate(all_margins):
             self.margins[number] = min(self.margins[number], float(margins.min()))
-            for index in torch.argsort(margins)[:REPLAYS].tolist():
-                if monitor.holds(margins[index]):
-                    break
-                proved, trajectory = replay(self.problem, monitor, parameters[index], noise[index])
-                if proved:
-                    return Falsification(self.margins, trajectory, None)
-                candidate = candidate or trajectory
-        return Falsification(self.margins, None, candidate)
+            points, kept = _Points(parameters, noise, margins).worst(WORST_KEPT), self._worst[number]
+            self._worst[number] = points if kept is None else kept.joined(points).worst(WORST_KEPT)
+        for monitor, margins in zip(self.problem.monitors, all_margins, strict=True):
+            proved = self._replay_worst(monitor, _Points(parameters, noise, margins).worst(REPLAYS), meter)
+            if proved is not None:
+                return proved
+        return None
+
+    def _replay_worst(self, monitor: Monitor, points: _Points, meter: Meter) -> Counterexample | None:
+        """Replay what violates `monitor`, worst first."""
+        for parameter, noise, margin in zip(points.parameters, points.noise, points.margins, strict=True):
+            if monitor.holds(margin) or (self.candidate is not None and meter.exhausted()):
+                return None
+            proved, trajectory = replay(self.problem, monitor, parameter, noise)
+            if proved:
+                return trajectory
+            self.candidate = self.candidate or trajectory
+        return None
 
     def _noise(self, count: int) -> Tensor:
         low, high = self.problem.chain.disturbance_lower, self.problem.chain.disturbance_upper
@@ -83,31 +139,21 @@ class Falsifier:
         unit[: count // 2] = torch.round(unit[: count // 2])
         return torch.minimum(torch.maximum(low + unit * (high - low), low), high)
 
-    def _worst(self, parameters: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
-        """Starting points for the descent: for every requirement the samples with the least margins, and which
-        requirement.
-        """
-        if not len(parameters):
-            return None
-        with torch.no_grad():
-            signals = self.problem.signals(parameters, noise)
-            rows, which = [], []
-            for number, monitor in enumerate(self.problem.monitors):
-                order = torch.argsort(monitor.trajectory_margin(signals))[:WORST_KEPT]
-                rows.append(order)
-                which.append(torch.full_like(order, number))
-        index = torch.cat(rows)
-        return parameters[index], noise[index], torch.cat(which)
-
-    def _descend(self, parameters: Tensor, noise: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
+    def _descend(self, starts: list[tuple[int, _Points]], meter: Meter) -> tuple[Tensor, Tensor]:
         """Projected sign-gradient steps of shrinking size on each point's own requirement; the best point of each
         path.
         """
+        which = torch.cat([torch.full((len(points.margins),), number) for number, points in starts])
+        point = (
+            torch.cat([points.parameters for _, points in starts]),
+            torch.cat([points.noise for _, points in starts]),
+        )
         start, chain = self.problem.initial, self.problem.chain
         sizes = (start.upper - start.lower, chain.disturbance_upper - chain.disturbance_lower)
-        best, best_margin, step = (parameters, noise), torch.full((len(which),), torch.inf, dtype=torch.float64), 0.25
-        point = (parameters, noise)
+        best, best_margin, step = point, torch.full((len(which),), torch.inf, dtype=torch.float64), 0.25
         for _ in range(DESCENT_STEPS):
+            if meter.exhausted():
+                break
             variables = [part.detach().requires_grad_(True) for part in point]
             with torch.enable_grad():
                 signals = self.problem.signals(*variables)

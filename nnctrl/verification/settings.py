@@ -215,6 +215,9 @@ class BranchAndBoundSettings(Settings):
         "combined",
         "restart from an enclosure at every step, bound the unrolled steps at once, or take the tighter of both",
     )
+    directions: tuple[float, ...] | None = setting(
+        None, "directions that reach bounds besides the principal ones, one number per state each, one after another"
+    )
     bound: str = setting("taylor", "the bound that nodes are evaluated with in reach (nnctrl list bounds)")
     smallest_part: float = setting(
         2.0**-12, "verify splits the initial set down to parts of this relative edge length", above=0.0, maximum=1.0

@@ -110,7 +110,6 @@ class RequirementResult:
     """
 
     id: str
-    description: str
     verdict: Verdict
     margin_certified: float
     margin_sampled: float

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import pytest
 import torch
 
+from nnctrl import registry
 from nnctrl.bounds.base import AbstractBound
-from nnctrl.bounds.interval import IntervalBound
-from nnctrl.bounds.taylor import TaylorBound
 from nnctrl.bounds.view import NetworkView
 from nnctrl.networks.network import Network
+from nnctrl.sets.zonotope import Zonotope
+from nnctrl.systems.absorb import absorb
 from tests import high_precision
 from tests.random_networks import points_of_box, random_box, random_network
 
-BOUNDS: list[AbstractBound] = [IntervalBound(), TaylorBound()]
+BOUNDS: list[AbstractBound] = [registry.load("bounds", name)() for name in registry.names("bounds")]
 
 
 def ascend(
@@ -60,6 +62,33 @@ def test_bound_contains_the_function(bound: AbstractBound, seed: int) -> None:
 def test_bound_contains_several_blocks(bound: AbstractBound, seed: int) -> None:
     rng = np.random.default_rng(1000 + seed)
     assert_contains(bound, random_network(rng, blocks=3, scale=0.8), rng)
+
+
+@pytest.mark.parametrize("bound", BOUNDS, ids=lambda b: type(b).__name__)
+@pytest.mark.parametrize("seed", range(40))
+def test_bound_contains_the_function_over_rotated_boxes(bound: AbstractBound, seed: int) -> None:
+    """In the coordinates of a rotated box, flat, tiny or far out, with the absorbed first layer."""
+    rng = np.random.default_rng(2000 + seed)
+    network = random_network(rng)
+    lower, upper = random_box(rng, network.in_size)
+    rotation, _ = np.linalg.qr(rng.normal(size=(network.in_size, network.in_size)))
+    zonotope = Zonotope(0.5 * (lower + upper), rotation * (0.5 * (upper - lower)))
+    absorbed = NetworkView.of(absorb(network, zonotope))
+    direction = rng.normal(size=network.out_size)
+    ones = np.ones(network.in_size)
+    pair = (torch.tensor(np.stack([part, part])) for part in (-ones, ones))
+    found = bound.upper(absorbed, *pair, torch.tensor(np.stack([direction, -direction])))
+    high, low = float(found.upper[0]), -float(found.upper[1])
+    points = points_of_box(rng, -ones, ones, 6)
+    points = np.concatenate([points, [ascend(absorbed, -ones, ones, direction, points[0])]])
+    for xi in points:
+        x = [
+            mpmath.mpf(float(c)) + high_precision.dot(row, high_precision.vector(xi))
+            for c, row in zip(zonotope.centre, zonotope.generators, strict=True)
+        ]
+        value = high_precision.dot(direction, high_precision.network(network, x))
+        assert not high < value
+        assert not low > value
 
 
 @pytest.mark.parametrize("bound", BOUNDS, ids=lambda b: type(b).__name__)

@@ -71,7 +71,7 @@ class ObedientEngine(AbstractEngine):
             point = Counterexample(
                 x[0], np.zeros((1, 0)), np.array([0.0, 1.0]), x, np.array([[0.5]]), "wall", 0.1234567
             )
-        rows = [RequirementResult(name, "", verdict, 0.12345678, 0.23456781) for name, _ in problem.requirements()]
+        rows = [RequirementResult(name, verdict, 0.12345678, 0.23456781) for name, _ in problem.requirements()]
         return Outcome(verdict, reason, tuple(rows), counterexample=point, notes=("chosen by a test",))
 
 

@@ -32,7 +32,7 @@ def test_list_names_everything(nnctrl: Nnctrl) -> None:
 def test_verify_prints_the_table_and_the_verdict(nnctrl: Nnctrl) -> None:
     out = nnctrl("verify", *OBEDIENT).out
     for name in ("wall", "input", "goal"):
-        assert re.search(rf"{name} .*VERIFIED .*0\.123456 .*0\.234568", out)
+        assert re.search(rf"{name}: .*VERIFIED .*0\.123456 .*0\.234568", out)
     assert "VERIFIED. Every requirement holds on the whole enclosure." in out
     assert "test-engine" in out
     assert "chosen by a test" in out

@@ -110,7 +110,7 @@ def test_combined_mode_does_not_wrap() -> None:
     one.
     """
     found = run(integrator_loop(), "combined")
-    assert all((b.widths <= 1.81 * b.attained_widths + 2e-3).all() for b in found.bounds)
+    assert all((b.widths <= 1.81 * b.reached_widths + 2e-3).all() for b in found.bounds)
 
 
 def test_zonotope_start_and_flat_start() -> None:

@@ -7,7 +7,9 @@ import mpmath
 import numpy as np
 import pytest
 
-from nnctrl.errors import UnsupportedError
+from nnctrl.branching.meter import Meter
+from nnctrl.errors import InputError, UnsupportedError
+from nnctrl.progress import SilentProgress
 from nnctrl.sets.base import AbstractSet
 from nnctrl.sets.box import Box
 from nnctrl.sets.ellipsoid import Ball, Ellipsoid
@@ -20,7 +22,9 @@ from nnctrl.systems.composer import compose
 from nnctrl.systems.controller import Controller
 from nnctrl.systems.linear_plant import LinearPlant
 from nnctrl.verification.branch_and_bound import BranchAndBoundEngine
+from nnctrl.verification.compiled import CompiledProblem
 from nnctrl.verification.decide import falsify, reach, verify
+from nnctrl.verification.falsify import Falsifier
 from nnctrl.verification.problem import Problem
 from nnctrl.verification.settings import Budget
 from nnctrl.verification.verdict import Reason, Result, Verdict
@@ -239,3 +243,59 @@ def test_continuous_plants_are_refused() -> None:
     plant, controller = LinearPlant(A=[[0.0]], B=[[1.0]]), Controller(small_network(1, 1))
     with pytest.raises(UnsupportedError, match="continuous"):
         compose(plant, controller)
+
+
+def test_an_unknown_still_tells_which_requirements_hold() -> None:
+    """A wall through the reached set leaves one requirement open; the other one is proved on the open parts too."""
+    highest = simulated(integrator_loop())[:, :, 0].max()
+    wall = Stay(Polytope(np.array([[1.0, 0.0]]), np.array([highest + 1e-9])), name="wall")
+    wide = Stay(Box(np.full(2, -50.0), np.full(2, 50.0)), name="wide")
+    result = decide(problem(wide, wall), nodes=1)
+    assert result.verdict is Verdict.UNKNOWN
+    rows = {row.id: row for row in result.requirements}
+    assert (rows["wide"].verdict, rows["wall"].verdict) == (Verdict.VERIFIED, Verdict.UNKNOWN)
+    assert 0.0 <= rows["wide"].margin_certified <= rows["wide"].margin_sampled
+    assert -1.0 < rows["wall"].margin_certified < 0.0
+
+
+def test_the_time_budget_is_kept_within_a_long_enclosure() -> None:
+    """It is looked at after every step, not only after the horizon; enclosing it all takes some fifty times longer."""
+    question = problem(Stay(Box(np.full(2, -1e9), np.full(2, 1e9))), horizon=2000)
+    result = decide(question, timeout_s=0.3)
+    assert result.reason is Reason.TIME_BUDGET
+    assert result.wall_s < 5.0
+
+
+def test_falsification_takes_its_share_of_the_budget_only() -> None:
+    compiled = CompiledProblem.of(problem(Stay(Box(np.full(2, -50.0), np.full(2, 50.0)))))
+    meter = Meter(seconds=20.0)
+    found = Falsifier(compiled, samples=10**9, seed=0).run(meter.share(0.05), SilentProgress())
+    assert meter.elapsed() < 10.0
+    assert found.counterexample is None
+    assert np.isfinite(found.margins).all()
+
+
+def test_given_directions_are_bounded_at_every_step() -> None:
+    loop = integrator_loop(delay=1)
+    question = problem(Stay(Box(np.full(2, -50.0), np.full(2, 50.0))), loop=loop)
+    settings = {"directions": (1.0, 1.0, 0.0, -2.0), "eps": 1e-3, "mode": "k-step"}
+    result = reach(question, engine=BranchAndBoundEngine(), settings=settings)
+    given = np.array([[1.0, 1.0], [0.0, -2.0]])
+    paths = simulated(loop)
+    for k in range(1, HORIZON + 1):
+        directions, support = result.flowpipe.template(k)
+        np.testing.assert_array_equal(directions[-2:], given)
+        values = paths[:, k] @ given.T
+        assert (values <= support[-2:]).all()
+        # corners are among the samples, so the bound is as close to them as it was asked to be, nearly
+        assert (support[-2:] - values.max(axis=0) < 0.05).all()
+    assert result.statistics.directions == 2 * 3 + 2
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"), [((1.0, 2.0, 3.0), "3 numbers, which do not make rows of 2"), ((0.0, 0.0), "zeros only")]
+)
+def test_directions_that_make_no_sense_are_refused(numbers: tuple[float, ...], text: str) -> None:
+    question = problem(Stay(Box(np.full(2, -50.0), np.full(2, 50.0))))
+    with pytest.raises(InputError, match=text):
+        reach(question, engine=BranchAndBoundEngine(), settings={"directions": numbers})

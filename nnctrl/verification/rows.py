@@ -1,0 +1,39 @@
+"""What an outcome says about each requirement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from nnctrl.verification.compiled import CompiledProblem
+from nnctrl.verification.engine import Outcome
+from nnctrl.verification.falsify import Falsification
+from nnctrl.verification.verdict import Reason, RequirementResult, Statistics, Verdict
+
+
+def rows(
+    problem: CompiledProblem, certified: Sequence[float], sampled: Sequence[float], verdicts: Sequence[Verdict]
+) -> tuple[RequirementResult, ...]:
+    """One row for every requirement, in order."""
+    return tuple(
+        RequirementResult(monitor.id, verdict, low, high)
+        for monitor, low, high, verdict in zip(problem.monitors, certified, sampled, verdicts, strict=True)
+    )
+
+
+def unknown_rows(problem: CompiledProblem, sampled: Sequence[float]) -> tuple[RequirementResult, ...]:
+    """Nothing is certified."""
+    count = len(problem.monitors)
+    return rows(problem, [math.nan] * count, sampled, [Verdict.UNKNOWN] * count)
+
+
+def falsified(problem: CompiledProblem, found: Falsification, statistics: Statistics) -> Outcome:
+    """FALSIFIED with the counterexample of `found`; about the other requirements nothing is said."""
+    if found.counterexample is None:
+        raise ValueError("a falsified outcome needs its counterexample")
+    violated = found.counterexample.requirement
+    verdicts = [Verdict.FALSIFIED if m.id == violated else Verdict.UNKNOWN for m in problem.monitors]
+    table = rows(problem, [math.nan] * len(verdicts), found.margins, verdicts)
+    return Outcome(
+        Verdict.FALSIFIED, Reason.COUNTEREXAMPLE, table, counterexample=found.counterexample, statistics=statistics
+    )
