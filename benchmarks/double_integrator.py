@@ -15,7 +15,7 @@ from nnctrl import Avoid, Ball, Problem, ProblemDefinition, Spec, compose
 
 VIEWS = (("p", "v"), ("t", "p"), ("t", "v"))
 
-BLOCKING_BALL = Ball(np.array([1.37, -0.77]), 0.2)
+BLOCKING_BALL = Ball(np.array([1.31, -0.78]), 0.2)
 """On the simulated trajectory from the centre of the initial set, at step 2."""
 
 

@@ -97,6 +97,8 @@ _HOMES = {
 }
 """Module of every public name, below nnctrl; the imports above say the same to type checkers."""
 
+__all__ = list(_HOMES)
+
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:

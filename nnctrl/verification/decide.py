@@ -69,7 +69,7 @@ def falsify(
 
 
 def engine_for(problem: Problem, engine: str | AbstractEngine) -> tuple[AbstractEngine, str]:
-    """The engine and a sentence saying why; UnsupportedError if it, or with "auto" every one, objects."""
+    """The engine and why it was chosen; UnsupportedError if it, or with "auto" every one, objects."""
     if isinstance(engine, AbstractEngine):
         candidates = [engine]
     else:
@@ -80,7 +80,7 @@ def engine_for(problem: Problem, engine: str | AbstractEngine) -> tuple[Abstract
         objection = candidate.objection(problem)
         if objection is None:
             why = "the only engine that treats this kind of problem" if engine == AUTO else "as asked"
-            return candidate, f"engine {candidate.id}: {why}"
+            return candidate, why
         objections.append(objection)
     raise UnsupportedError(" ".join(objections))
 
