@@ -17,7 +17,7 @@ SOURCES = sorted(LIBRARY.rglob("*.py"))
 
 STOREYS = [
     {"errors", "_typing", "progress"},
-    {"registry"},
+    {"registry", "files", "threads"},
     {"sets"},
     {"networks"},
     {"systems"},
@@ -42,6 +42,8 @@ LIGHT_PACKAGES = {
     "_typing",
     "registry",
     "progress",
+    "files",
+    "threads",
     "sets",
     "networks",
     "systems",

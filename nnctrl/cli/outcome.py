@@ -7,7 +7,8 @@ import dataclasses
 from nnctrl.cli.console import stdout_console
 from nnctrl.cli.options import Output
 from nnctrl.cli.status import ExitStatus
-from nnctrl.io.files import json_bytes, write_atomically
+from nnctrl.files import write_atomically
+from nnctrl.io.files import json_bytes
 from nnctrl.io.problems import OpenedProblem
 from nnctrl.report.tables import print_result, print_rows, print_verdict
 from nnctrl.verification.problem import Problem

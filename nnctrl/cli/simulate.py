@@ -23,7 +23,8 @@ def command(source: ProblemSource, samples: int, seed: int, output: Output) -> i
     opened = open_problem(source)
 
     from nnctrl.cli.console import stdout_console
-    from nnctrl.io.files import json_bytes, write_atomically
+    from nnctrl.files import write_atomically
+    from nnctrl.io.files import json_bytes
     from nnctrl.report.samples import sample_trajectories, samples_json, signal_table
 
     problem = opened.build()

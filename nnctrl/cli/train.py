@@ -33,7 +33,8 @@ def command(
     expert is imitated from the problem's initial set. A wrong key in --set names the nearest right one.
     """
     from nnctrl.cli.console import progress_shown, stdout_console
-    from nnctrl.io.files import json_bytes, write_atomically
+    from nnctrl.files import write_atomically
+    from nnctrl.io.files import json_bytes
     from nnctrl.report.tables import print_rows
     from nnctrl.report.training import network_bytes, training_json, training_rows
 

@@ -1,10 +1,9 @@
-"""Output files: refused early when they cannot be written, and written whole or not at all."""
+"""Output files: refused early when they cannot be written, and strict JSON."""
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,31 +33,6 @@ def _check_folder(folder: Path, target: Path) -> None:
         raise InputError(f"{target} cannot be written: there is no folder {folder}; make it first")
     if not os.access(folder, os.W_OK):
         raise InputError(f"{target} cannot be written: the folder {folder} is not writable; choose another")
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write the whole file or leave what was there, so that nobody reads half of one; InputError if it cannot be."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}; choose another place") from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}; choose another place") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    # there is no way to read it without setting it
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def json_bytes(value: Mapping[str, Any]) -> bytes:

@@ -18,7 +18,7 @@ from nnctrl._typing import FloatArray
 from nnctrl.errors import DimensionError, InputError
 from nnctrl.learning.dataset import Dataset, initial_states, label, perturbed
 from nnctrl.learning.evaluation import Evaluation, evaluate
-from nnctrl.learning.regression import TanhRegression, single_threaded
+from nnctrl.learning.regression import TanhRegression
 from nnctrl.networks.network import Network, Origin
 from nnctrl.progress import Progress, SilentProgress
 from nnctrl.sets.base import AbstractSet
@@ -27,6 +27,7 @@ from nnctrl.systems.controller import Controller
 from nnctrl.systems.expert import Expert
 from nnctrl.systems.plant import Plant
 from nnctrl.systems.simulation import simulate
+from nnctrl.threads import single_threaded
 from nnctrl.verification.settings import Settings, setting
 
 

@@ -7,8 +7,7 @@ whether the closed loop can be verified cheaply, and not only a guard against ov
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -23,17 +22,6 @@ from nnctrl.progress import Progress
 
 LBFGS_CHUNK = 25
 """Iterations of L-BFGS between two reports of progress."""
-
-
-@contextmanager
-def single_threaded() -> Iterator[None]:
-    """Torch on one thread, so that sums are taken in one order and the same seed gives the same weights, bit by bit."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 class TanhRegression:

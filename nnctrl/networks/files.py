@@ -1,9 +1,8 @@
-"""Network files: read whole with their hash, written whole or not at all."""
+"""Network files, read whole with their hash."""
 
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from pathlib import Path
 
 from nnctrl.errors import NetworkFileError
@@ -23,17 +22,3 @@ def read_network_file(path: Path) -> tuple[bytes, Origin]:
     if not content:
         raise NetworkFileError(f"the network file '{path}' is empty; export the network again")
     return content, Origin(path.name, hashlib.sha256(content).hexdigest())
-
-
-def write_network_file(path: Path, content: bytes) -> None:
-    """Replace `path` by `content`: a reader finds the old file or the new one, never a part of it."""
-    try:
-        # a folder of our own beside the target: the name is free, and the replacement stays within one file system
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            temporary = Path(folder) / path.name
-            temporary.write_bytes(content)
-            temporary.replace(path)
-    except OSError as error:
-        raise NetworkFileError(
-            f"the network file '{path}' cannot be written ({error.strerror}); choose another place"
-        ) from error

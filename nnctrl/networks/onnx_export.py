@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnctrl.errors import InputError, UnsupportedError
+from nnctrl.files import write_atomically
 from nnctrl.networks.activations import Clip, Identity, Relu, Sigmoid, Softplus, Tanh
-from nnctrl.networks.files import write_network_file
 from nnctrl.networks.layers import ActivationLayer, Affine
 from nnctrl.networks.network import Block, Network
 from nnctrl.networks.onnx_shapes import BLOCK_BOUNDARY
@@ -32,7 +32,7 @@ def write_onnx(network: Network, path: str | Path, metadata: Mapping[str, str] |
     feedthrough. UnsupportedError for networks that a file cannot hold exactly (radii of composed maps, activations
     that differ within a layer); NetworkFileError if the file cannot be written.
     """
-    write_network_file(Path(path), onnx_bytes(network, metadata))
+    write_atomically(Path(path), onnx_bytes(network, metadata))
 
 
 def onnx_bytes(network: Network, metadata: Mapping[str, str] | None = None) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nnctrl.io.files import json_bytes, write_atomically
+from nnctrl.files import write_atomically
+from nnctrl.io.files import json_bytes
 from nnctrl.plotting.picture import png
 from nnctrl.plotting.scene import Scene, Tracks
 from nnctrl.report.samples import Samples, sample_trajectories, samples_json, signals_of

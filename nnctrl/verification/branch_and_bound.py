@@ -18,6 +18,7 @@ from nnctrl.errors import DimensionError, InputError
 from nnctrl.progress import Progress
 from nnctrl.reachability.discrete import DiscreteReachability, DiscreteReachSettings, StepBounds
 from nnctrl.reachability.flowpipe import Flowpipe, FlowpipeStep
+from nnctrl.threads import single_threaded
 from nnctrl.verification.compiled import CompiledProblem
 from nnctrl.verification.engine import AbstractEngine, Outcome
 from nnctrl.verification.falsify import Falsifier
@@ -48,6 +49,7 @@ class BranchAndBoundEngine(AbstractEngine):
             "discretise it (LinearPlant.discretise)"
         )
 
+    @single_threaded()
     def verify(self, problem: Problem, settings: Settings, meter: Meter, progress: Progress) -> Outcome:
         """See `AbstractEngine.verify`."""
         compiled = CompiledProblem.of(problem)
@@ -57,6 +59,7 @@ class BranchAndBoundEngine(AbstractEngine):
             return falsified(compiled, found, Statistics(steps=compiled.horizon))
         return ProofByParts(compiled, falsifier, _own(settings), meter, progress).run()
 
+    @single_threaded()
     def falsify(
         self, problem: Problem, settings: Settings, meter: Meter, progress: Progress, *, samples: int, seed: int
     ) -> Outcome:
@@ -71,6 +74,7 @@ class BranchAndBoundEngine(AbstractEngine):
             reason = Reason.SOLVER_INACCURATE
         return Outcome(Verdict.UNKNOWN, reason, unknown_rows(compiled, found.margins), counterexample=found.candidate)
 
+    @single_threaded()
     def reach(self, problem: Problem, settings: Settings, meter: Meter, progress: Progress) -> Outcome:
         """See `AbstractEngine.reach`: support functions in principal directions of every step."""
         compiled, own = CompiledProblem.of(problem), _own(settings)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 
 from nnctrl import registry
 from nnctrl.branching.meter import Meter, peak_memory_bytes
@@ -103,8 +102,7 @@ def _run(
         memory_bytes=1e9 * allowed.memory_gb,
         allowed_nodes=float("inf") if allowed.nodes is None else allowed.nodes,
     )
-    with _one_thread():
-        outcome = answer(chosen, values, meter, progress or SilentProgress())
+    outcome = answer(chosen, values, meter, progress or SilentProgress())
     return Result(
         problem=problem.name,
         verdict=outcome.verdict,
@@ -123,18 +121,3 @@ def _run(
         counterexample=outcome.counterexample,
         notes=(note, *outcome.notes),
     )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch on one thread: the matrices are small, and two threads took a quarter longer (2.1 s against 1.6 s wall,
-    and 4.1 s against 1.6 s of CPU, for the reachable sets of a 6-32-32-3 loop over ten steps).
-    """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -80,19 +80,8 @@ class ProofByParts:
         return self._verified()
 
     def _enclose(self, lower: Tensor, upper: Tensor) -> PartsResult:
-        problem = self.problem
         self.progress.update(f"{self.closed} parts closed, {self.splits} split")
-        with torch.no_grad():
-            result = enclose_parts(
-                problem.chain,
-                problem.initial,
-                problem.monitors,
-                lower,
-                upper,
-                problem.horizon,
-                keep_sets=self.closed < STORED_PARTS,
-                meter=self.meter,
-            )
+        result = self._trajectories(lower, upper, self.meter, keep_sets=self.closed < STORED_PARTS)
         self.diverged = self.diverged or result.diverged
         self.closed += int(result.closed.sum())
         self.certified = _lesser(self.certified, result.margins[result.closed])
@@ -139,22 +128,26 @@ class ProofByParts:
         meter, found = self.meter.share(LAST_LOOK_SHARE), []
         for first in range(0, len(lower), PART_BATCH):
             low, high = lower[first : first + PART_BATCH], upper[first : first + PART_BATCH]
-            problem = self.problem
-            with torch.no_grad():
-                result = enclose_parts(
-                    problem.chain,
-                    problem.initial,
-                    problem.monitors,
-                    low,
-                    high,
-                    problem.horizon,
-                    keep_sets=False,
-                    meter=meter,
-                    to_the_end=True,
-                )
-            found.append(result.margins)
+            found.append(self._trajectories(low, high, meter, to_the_end=True).margins)
         self.meter.nodes += meter.nodes
         return torch.cat(found)
+
+    def _trajectories(
+        self, lower: Tensor, upper: Tensor, meter: Meter, *, keep_sets: bool = False, to_the_end: bool = False
+    ) -> PartsResult:
+        problem = self.problem
+        with torch.no_grad():
+            return enclose_parts(
+                problem.chain,
+                problem.initial,
+                problem.monitors,
+                lower,
+                upper,
+                problem.horizon,
+                keep_sets=keep_sets,
+                meter=meter,
+                to_the_end=to_the_end,
+            )
 
     def _notes(self) -> tuple[str, ...]:
         stored = len(self.sets[0])

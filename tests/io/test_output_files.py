@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from nnctrl.errors import InputError
-from nnctrl.io.files import check_folder_writable, check_writable, json_bytes, write_atomically
+from nnctrl.files import write_atomically
+from nnctrl.io.files import check_folder_writable, check_writable, json_bytes
 
 AS_ROOT = os.geteuid() == 0
 

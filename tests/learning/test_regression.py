@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from nnctrl.learning.dataset import Dataset
-from nnctrl.learning.regression import TanhRegression, single_threaded
+from nnctrl.learning.regression import TanhRegression
 from nnctrl.progress import SilentProgress
+from nnctrl.threads import single_threaded
 
 
 def smooth_data(count=300):
