@@ -17,7 +17,7 @@ SOURCES = sorted(LIBRARY.rglob("*.py"))
 
 STOREYS = [
     {"errors", "_typing", "progress"},
-    {"registry", "files", "threads"},
+    {"registry", "files", "threads", "arrays"},
     {"sets"},
     {"networks"},
     {"systems"},
@@ -44,6 +44,7 @@ LIGHT_PACKAGES = {
     "progress",
     "files",
     "threads",
+    "arrays",
     "sets",
     "networks",
     "systems",

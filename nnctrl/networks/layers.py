@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nnctrl._typing import Array, FloatArray, namespace
+from nnctrl.arrays import float_array
 from nnctrl.errors import DimensionError, InputError
 from nnctrl.networks.activations import Activation, Identity
 from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF, affine_enclosure, gamma, matmul_enclosure
@@ -14,12 +15,11 @@ from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF, affine_enclosure, gamma, m
 
 def frozen_array(values: object, ndim: int, what: str) -> FloatArray:
     """A read-only float64 copy of `values` with `ndim` dimensions and finite entries."""
-    array = np.array(values, dtype=np.float64)
+    array = float_array(values, what)
     if array.ndim != ndim:
         raise DimensionError(f"{what} has {array.ndim} dimensions; give an array with {ndim}")
     if not np.isfinite(array).all():
         raise InputError(f"{what} contains nan or inf; give finite numbers")
-    array.setflags(write=False)
     return array
 
 
@@ -139,11 +139,11 @@ def _product(
 ) -> tuple[FloatArray, FloatArray]:
     """The matrix product and its radius, without a rounding part in entries that one exact multiplication gives."""
     product, spread = matmul_enclosure(a, b, a_radius, b_radius)
-    if not (_powers_of_two(a) or _powers_of_two(b) or (_short(a) and _short(b))):
-        return product, spread
     terms = _count(a) @ _count(b)
-    # far from underflow, where a product of short numbers would round
-    exact = (terms == 0.0) | ((terms == 1.0) & (abs(product) > 1e-290))
+    exact = terms == 0.0
+    if _powers_of_two(a) or _powers_of_two(b) or (_short(a) and _short(b)):
+        # far from underflow, where a product of short numbers would round
+        exact = exact | ((terms == 1.0) & (abs(product) > 1e-290))
     carried = np.zeros_like(product)
     for left, right in ((a_radius, abs(b)), (abs(a), b_radius), (a_radius, b_radius)):
         if left is not None and right is not None:

@@ -125,10 +125,11 @@ class NormalForm:
         """End a block here, whatever follows: the boundary is kept although maps could be composed across it."""
         settled = self.settle(signal)
         ((source, affine),) = settled.maps.items()
+        if source != self.newest:
+            raise UnsupportedError("a block ends beside a later layer; supported are chains with skip connections")
         if not self.layers and self.blocks and affine.is_identity:
             result = settled
         else:
-            self._truncate(source)
             result = self._end_block(affine, None, settled.shape)
         self.sealed = True
         return result

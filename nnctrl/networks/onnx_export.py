@@ -28,9 +28,10 @@ PLAIN = {Identity: "Identity", Relu: "Relu", Sigmoid: "Sigmoid", Softplus: "Soft
 def write_onnx(network: Network, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
     """Write `network` to an ONNX file with the entries of `metadata` in it, replacing the file as a whole.
 
-    Reading the file again gives the same weights bit by bit; a block without activations is merged with its
-    feedthrough. UnsupportedError for networks that a file cannot hold exactly (radii of composed maps, activations
-    that differ within a layer); NetworkFileError if the file cannot be written.
+    Reading the file again gives the same weights bit by bit, but that a block without activations is merged with its
+    feedthrough, and affine layers with only identity activations between them become one, with radii. UnsupportedError
+    for networks that a file cannot hold exactly (radii of composed maps, activations that differ within a layer);
+    InputError if the file cannot be written.
     """
     write_atomically(Path(path), onnx_bytes(network, metadata))
 

@@ -16,6 +16,9 @@ from nnctrl.networks.onnx_node import Value
 if TYPE_CHECKING:
     import onnx
 
+LARGEST_INPUT = 8192
+"""Every tensor is kept as a matrix over the inputs, which would not fit into memory much beyond."""
+
 
 def load_model(path: Path) -> tuple[onnx.ModelProto, Origin]:
     """The model with all its tensors in memory."""
@@ -110,6 +113,10 @@ def input_shape(given: onnx.ValueInfoProto) -> tuple[int, ...]:
     if min(sizes, default=0) < 1:
         raise UnsupportedError(
             f"its input '{given.name}' has the shape {shown}; supported is a fixed size with a symbolic batch size"
+        )
+    if math.prod(sizes) > LARGEST_INPUT:
+        raise UnsupportedError(
+            f"its input '{given.name}' has {math.prod(sizes)} entries; supported are up to {LARGEST_INPUT}"
         )
     if sizes[0] > 1 and math.prod(sizes) != sizes[0]:
         raise UnsupportedError(

@@ -51,6 +51,9 @@ def _translate(model: onnx.ModelProto, origin: Origin) -> Network:
     if len(graph.output) != 1:
         names = ", ".join(output.name for output in graph.output)
         raise UnsupportedError(f"it has {len(graph.output)} outputs ({names}); export a network with one")
+    own = {(function.domain, function.name) for function in model.functions}
+    if any((node.domain, node.op_type) in own for node in graph.node):
+        raise UnsupportedError("it defines functions of its own; export the network with standard operators only")
     values = stored_tensors(graph)
     given = graph_input(model)
     form = NormalForm()
@@ -83,7 +86,7 @@ def _apply(proto: onnx.NodeProto, opset: int, values: dict[str, Value], uses: Co
     except InputError as error:
         kind = UnsupportedError if isinstance(error, UnsupportedError) else NetworkFileError
         raise kind(f"{label}: {error}") from error
-    except (IndexError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, LookupError, StopIteration, TypeError, ValueError) as error:
         raise NetworkFileError(f"{label} is malformed ({error}); export the network again") from error
 
 
@@ -94,6 +97,10 @@ def _attributes(proto: onnx.NodeProto) -> dict[str, Any]:
     result = {}
     for attribute in proto.attribute:
         value = onnx.helper.get_attribute_value(attribute)
+        if isinstance(value, onnx.TensorProto) and onnx.external_data_helper.uses_external_data(value):
+            raise UnsupportedError(
+                f"its attribute '{attribute.name}' is kept outside the file; export the network with constants inside"
+            )
         if isinstance(value, bytes):
             value = value.decode()
         result[attribute.name] = onnx.numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 # the error that torch.load raises; nothing is unpickled here but by torch's own restricted reader
@@ -38,10 +40,13 @@ _DAMAGED = (
     struct.error,
 )
 
+TORCH_SOFTPLUS_ERROR = 1e-8
+"""What the threshold at which torch replaces softplus by its asymptote may cost (2e-9 with the default of 20)."""
+
 ActivationChoice = str | Activation | Sequence[str | Activation]
 
 
-def from_state_dict(source: str | Path | Mapping[str, Tensor], activation: ActivationChoice = "tanh") -> Network:
+def from_state_dict(source: str | Path | Mapping[str, Tensor], activation: ActivationChoice) -> Network:
     """The network of a state dictionary, or of a file with one: pairs `NAME.weight`, `NAME.bias` in the order of the
     keys.
 
@@ -80,6 +85,7 @@ def from_sequential(module: nn.Sequential) -> Network:
         raise UnsupportedError(
             f"from_sequential was given a {type(module).__name__}; give a torch.nn.Sequential, or export to ONNX"
         )
+    _refuse_changes(module, torch.nn.Sequential)
     parts = _flat(module)
     first = next((part for part in parts if isinstance(part, torch.nn.Linear)), None)
     if first is None:
@@ -125,6 +131,7 @@ def _layers(tensors: Mapping[str, object], label: str) -> tuple[list[FloatArray]
         pairs.setdefault(layer, {})[role] = _array(tensor, f"'{key}' of {label}", 2 if role == "weight" else 1)
     if not pairs:
         raise NetworkFileError(f"{label} is empty; save the state dictionary of a network")
+    _check_order(list(pairs), label)
     weights: list[FloatArray] = []
     biases: list[FloatArray] = []
     previous = ""
@@ -149,6 +156,17 @@ def _layers(tensors: Mapping[str, object], label: str) -> tuple[list[FloatArray]
         biases.append(bias)
         previous = layer
     return weights, biases
+
+
+def _check_order(layers: Sequence[str], label: str) -> None:
+    """Refuse layers whose numbers do not increase ('0', '10', '2': sorted as text), which nothing else would notice."""
+    for before, after in pairwise(layers):
+        numbers = [[int(n) for n in re.findall("[0-9]+", layer)] for layer in (before, after)]
+        if re.sub("[0-9]+", "#", before) == re.sub("[0-9]+", "#", after) and not numbers[0] < numbers[1]:
+            raise NetworkFileError(
+                f"{label} has the layer '{after}' after '{before}'; layers are applied in the order of the keys: sort "
+                "them by number"
+            )
 
 
 def _array(value: object, what: str, ndim: int) -> FloatArray:
@@ -179,6 +197,8 @@ def _activations(choice: ActivationChoice) -> Activation | list[Activation]:
         return kind
     if isinstance(choice, Activation):
         return choice
+    if not isinstance(choice, list | tuple):
+        raise InputError(f"an activation is given as {choice!r}; give a name such as 'tanh', or one for each layer")
     kinds = [_activations(one) for one in choice]
     return [kind for kind in kinds if isinstance(kind, Activation)]
 
@@ -189,14 +209,42 @@ def _flat(module: nn.Sequential) -> list[nn.Module]:
 
     parts: list[nn.Module] = []
     for part in module:
-        parts += _flat(part) if isinstance(part, torch.nn.Sequential) else [part]
+        if not isinstance(part, torch.nn.Sequential):
+            parts.append(part)
+            continue
+        _refuse_changes(part, torch.nn.Sequential)
+        parts += _flat(part)
     return parts
+
+
+def _refuse_changes(part: nn.Module, kind: type[nn.Module]) -> None:
+    """UnsupportedError if `part` computes something else than its `kind` does: an own forward, hooks, parametrisations.
+
+    A few sampled inputs cannot show a clamp that acts far out.
+    """
+    from torch.nn.utils import parametrize
+
+    changed = "an own `forward`" if type(part).forward is not kind.forward else ""
+    if part._forward_hooks or part._forward_pre_hooks:
+        changed = "forward hooks"
+    if parametrize.is_parametrized(part) and part.training:
+        changed = "parametrisations in training mode"
+    if changed:
+        raise UnsupportedError(
+            f"the module {type(part).__name__} has {changed}, which its layers do not show; "
+            "give a plain torch.nn.Sequential, or export to ONNX"
+        )
 
 
 def _apply(form: NormalForm, signal: Signal, part: nn.Module, label: str) -> Signal:
     """One module applied to a signal."""
     from torch import nn
 
+    plain = (nn.Linear, nn.Dropout, nn.Identity, nn.Flatten, nn.Softplus, nn.Hardtanh, nn.Tanh, nn.Sigmoid, nn.ReLU)
+    for base in plain:
+        if isinstance(part, base):
+            # ReLU6 is a Hardtanh that shares its forward
+            _refuse_changes(part, base)
     if isinstance(part, nn.Linear):
         if part.in_features != signal.size:
             raise NetworkFileError(
@@ -210,6 +258,11 @@ def _apply(form: NormalForm, signal: Signal, part: nn.Module, label: str) -> Sig
     if isinstance(part, nn.Identity | nn.Flatten | nn.Dropout):
         return signal
     if isinstance(part, nn.Softplus):
+        if part.beta > 0 and np.log1p(np.exp(-float(part.threshold))) > TORCH_SOFTPLUS_ERROR * float(part.beta):
+            raise UnsupportedError(
+                f"{label} switches to its asymptote at threshold {part.threshold}, which is far from softplus there; "
+                "keep the threshold of 20"
+            )
         return _softplus(form, signal, float(part.beta))
     kind = _plain_activation(part)
     if kind is None:
@@ -256,8 +309,8 @@ def _check_against_module(network: Network, module: nn.Module, first: nn.Linear)
         raise NetworkFileError(
             f"the module gives shape {list(expected.shape)} where {list(values.shape)} is expected; export it to ONNX"
         )
-    # 1e-8: what torch's threshold in softplus may cost
-    tolerance = np.sqrt(torch.finfo(first.weight.dtype).eps) * (1.0 + abs(values).max(axis=1, keepdims=True)) + 1e-8
+    tolerance = np.sqrt(torch.finfo(first.weight.dtype).eps) * (1.0 + abs(values).max(axis=1, keepdims=True))
+    tolerance = tolerance + TORCH_SOFTPLUS_ERROR
     if not (abs(values - expected) <= tolerance).all():
         raise NetworkFileError(
             "the module computes something else than its layers one after another; export it to ONNX instead"

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnctrl._typing import FloatArray
+from nnctrl.arrays import float_array
 from nnctrl.errors import DimensionError, InputError
 from nnctrl.sets.interval import Interval
 from nnctrl.sets.rounding import add_down, add_up, dot_down
@@ -44,7 +45,7 @@ def read_only(array: FloatArray) -> FloatArray:
 
 def finite_array(values: ArrayLike, ndim: int, what: str) -> FloatArray:
     """A read-only float64 copy of `values` with `ndim` dimensions, finite entries and at least one row."""
-    array = read_only(np.asarray(values, dtype=np.float64))
+    array = float_array(values, what)
     if array.ndim != ndim or array.shape[0] == 0:
         kind = "a vector" if ndim == 1 else "a matrix"
         raise DimensionError(f"{what} has shape {array.shape}; give {kind} with entries")

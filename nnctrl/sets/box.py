@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnctrl._typing import FloatArray
+from nnctrl.arrays import float_array
 from nnctrl.errors import DimensionError, InputError, UnsupportedError
 from nnctrl.sets.base import AbstractSet, Containment, finite_array, read_only
 from nnctrl.sets.interval import Interval
@@ -31,8 +32,8 @@ class Box(AbstractSet):
     upper: FloatArray
 
     def __post_init__(self) -> None:
-        lower = np.asarray(self.lower, dtype=np.float64)
-        upper = np.asarray(self.upper, dtype=np.float64)
+        lower = float_array(self.lower, "the lower bounds of a box")
+        upper = float_array(self.upper, "the upper bounds of a box")
         if lower.ndim != 1 or lower.shape != upper.shape or lower.size == 0:
             raise DimensionError(
                 f"a box has lower bounds of shape {lower.shape} and upper bounds of shape {upper.shape}; "
@@ -46,8 +47,8 @@ class Box(AbstractSet):
                 f"coordinate {i} of a box runs from {lower[i]} to {upper[i]}; give finite numbers with lower <= upper"
                 " (a set without bounds is a Polytope)"
             )
-        object.__setattr__(self, "lower", read_only(lower))
-        object.__setattr__(self, "upper", read_only(upper))
+        object.__setattr__(self, "lower", lower)
+        object.__setattr__(self, "upper", upper)
 
     @staticmethod
     def from_centre(centre: ArrayLike, radius: ArrayLike) -> Box:

@@ -19,6 +19,7 @@ from nnctrl.sets.interval import Interval
 from nnctrl.systems.affine_form import AffineForm, lift
 from nnctrl.systems.controller import Controller
 from nnctrl.systems.expert import Expert
+from nnctrl.systems.expression import build_function
 from nnctrl.systems.fit import check_fit, sample_period
 from nnctrl.systems.plant import Plant
 from nnctrl.systems.signals import interval_of
@@ -43,12 +44,12 @@ def check_plant(plant: Plant, seed: int = 0) -> list[str]:
         tapes = [("dynamics", tape, plant.state_size)]
         if plant.outputs:
             tapes.append(("output", plant.output_tape, plant.output_size))
-        once, again = (Tape(plant.casadi_function()) for _ in range(2))
+        impure = [what for what, once, again in _built_twice(plant) if once != again]
     except NnctrlError as error:
         return [str(error)]
-    findings = []
-    if once != again:
-        findings.append(f"'{plant.name}': dynamics returns another expression on every call; make it a pure function")
+    findings = [
+        f"'{plant.name}': {what} returns another expression on every call; make it a pure function" for what in impure
+    ]
     findings += [
         f"'{plant.name}': the disturbance '{name}' has no range, so the plant can be simulated but not verified"
         for name in plant.disturbances
@@ -62,13 +63,28 @@ def check_plant(plant: Plant, seed: int = 0) -> list[str]:
         findings += [
             text for what, each, _ in tapes for text in _check_intervals(f"'{plant.name}': {what}", each, arguments)
         ]
-    if not findings and plant.is_affine():
-        dynamics = plant.affine()
+    if findings:
+        return findings
+    try:
+        dynamics = plant.affine() if plant.is_affine() else None
+    except InputError as error:
+        # such as a division by a parameter whose interval contains 0
+        return [str(error)]
+    if dynamics is not None:
         pairs = [(tape, dynamics.state)]
         if dynamics.output is not None:
             pairs.append((plant.output_tape, dynamics.output))
         findings += [text for each, affine in pairs for text in _check_affine(plant.name, each, affine, arguments)]
     return findings
+
+
+def _built_twice(plant: Plant) -> list[tuple[str, Tape, Tape]]:
+    """What the plant's methods build, twice."""
+    built = [("dynamics", Tape(plant.casadi_function()), Tape(plant.casadi_function()))]
+    if plant.outputs:
+        once, again = (Tape(build_function(plant, "output", plant.output, plant.outputs)) for _ in range(2))
+        built.append(("output", once, again))
+    return built
 
 
 def _points(plant: Plant, rng: np.random.Generator) -> list[FloatArray]:
@@ -107,6 +123,8 @@ def _check_jacobian(plant: Plant, arguments: list[FloatArray]) -> list[str]:
     stacked, parameters = np.concatenate(arguments[:3], axis=1), arguments[3]
     cuts = np.cumsum([a.shape[1] for a in arguments[:2]])
     worst = 0.0
+    # what rounding alone does to a difference of two values of this size
+    roundoff = 8.0 * np.finfo(np.float64).eps * float(np.max(abs(plant.tape(*arguments)[0]))) / DIFFERENCE
     for column in range(stacked.shape[1]):
         step = DIFFERENCE * np.maximum(1.0, abs(stacked[:, column]))
         ahead, behind = stacked.copy(), stacked.copy()
@@ -115,7 +133,7 @@ def _check_jacobian(plant: Plant, arguments: list[FloatArray]) -> list[str]:
         span = (ahead[:, column] - behind[:, column])[:, None]
         values = [plant.tape(*np.split(point, cuts, axis=1), parameters)[0] for point in (ahead, behind)]
         worst = max(worst, float(np.max(abs((values[0] - values[1]) / span - jacobian[:, :, column]))))
-    if worst > TOLERANCE * max(1.0, float(np.max(abs(jacobian), initial=0.0))):
+    if worst > TOLERANCE * max(1.0, float(np.max(abs(jacobian), initial=0.0))) + roundoff:
         return [
             f"'{plant.name}': the Jacobian is off finite differences by {worst:g}; the dynamics are not smooth there"
         ]

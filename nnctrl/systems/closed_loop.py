@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnctrl._typing import FloatArray
-from nnctrl.errors import DimensionError, UnknownNameError
+from nnctrl.errors import DimensionError, InputError, UnknownNameError
 from nnctrl.networks.network import Network
 from nnctrl.sets.base import AbstractSet
 from nnctrl.sets.box import Box
@@ -36,6 +36,13 @@ class StepMap:
     disturbance: Box | None
 
     def __post_init__(self) -> None:
+        names = (*self.state_names, *self.input_names, *self.output_names, *self.disturbance_names)
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise InputError(
+                f"the closed loop has two signals named '{min(twice)}'; rename the one of the plant, for the others "
+                "are named by nnctrl"
+            )
         rows = self.state_size + self.input_size + self.output_size
         if (self.network.in_size, self.network.out_size) != (self.state_size + self.disturbance_size, rows):
             raise DimensionError(

@@ -38,6 +38,7 @@ def compose(plant: Plant, controller: Controller) -> ClosedLoop:
     if the input is needed to compute itself; InputError for a disturbance without a range. Cost: one product of the
     plant's matrices with the last layer.
     """
+    check_fit(plant, controller)
     if not plant.is_discrete:
         raise UnsupportedError(
             f"'{plant.name}' is continuous and has no step map; discretise it (LinearPlant.discretise)"
@@ -65,10 +66,10 @@ def closed_loop_diagram(plant: Plant, controller: Controller) -> BlockDiagram:
     Blocks: plant, queue (delay line), memory, w, noise, observation, network, output, saturation, and actuator, whose
     port "out" is the input that the plant gets.
     """
-    check_fit(plant, controller)
     sample_period(plant, controller)
     diagram = BlockDiagram()
-    diagram.add("plant", plant_block(plant))
+    observed = controller.observation if controller.observes == "outputs" else None
+    diagram.add("plant", plant_block(plant, observed))
     if controller.delay:
         diagram.add("queue", delay_block(tuple(plant.inputs), controller.initial_line))
     if controller.memory is not None:
@@ -101,8 +102,11 @@ def closed_loop_diagram(plant: Plant, controller: Controller) -> BlockDiagram:
 
 def _observe(diagram: BlockDiagram, controller: Controller) -> str:
     """Add what lies between the plant and the network's input; returns the port of the observations v."""
-    view = "plant.x" if controller.observes == "states" else "plant.y"
-    if controller.observation is not None:
+    view = "plant.x"
+    if controller.observes == "outputs":
+        # "plant.v" looks at the observed outputs only, so that others may depend on the input
+        view = "plant.y" if controller.observation is None else "plant.v"
+    elif controller.observation is not None:
         view = _insert(diagram, "observation", affine_block(controller.observation), view)
     if controller.noise is None:
         return view
@@ -121,8 +125,11 @@ def _insert(diagram: BlockDiagram, name: str, block: LinearBlock | NetworkBlock,
     return f"{name}.out"
 
 
-def plant_block(plant: Plant) -> LinearBlock:
-    """An affine plant: input ports "u" and, with disturbances, "w"; output ports "x" and, with outputs, "y"."""
+def plant_block(plant: Plant, observation: Affine | None = None) -> LinearBlock:
+    """An affine plant: input ports "u" and, with disturbances, "w"; output ports "x" and, with outputs, "y".
+
+    With an `observation` of the outputs it has the port "v" as well.
+    """
     dynamics = plant.affine()
     inputs = {"u": plant.input_size}
     if plant.disturbance_size:
@@ -130,6 +137,8 @@ def plant_block(plant: Plant) -> LinearBlock:
     maps = {"x": select(dynamics.state.in_size, slice(0, plant.state_size))}
     if dynamics.output is not None:
         maps["y"] = dynamics.output
+        if observation is not None:
+            maps["v"] = dynamics.output.then(observation)
     return LinearBlock(inputs, maps, dynamics.state, None, tuple(plant.states))
 
 

@@ -11,6 +11,7 @@ and the input applied to the plant is the c of `delay` samples ago.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -88,13 +89,29 @@ class Controller:
     observes: Literal["states", "outputs"] = "states"
 
     def __post_init__(self) -> None:
-        if isinstance(self.delay, bool) or not isinstance(self.delay, int) or self.delay < 0:
+        self._check_types()
+        if isinstance(self.delay, bool) or not isinstance(self.delay, Integral) or self.delay < 0:
             raise InputError(f"the delay is {self.delay!r}; give a whole number of samples, 0 or more")
+        object.__setattr__(self, "delay", int(self.delay))
         if self.observes not in ("states", "outputs"):
             raise InputError(f"a controller observes '{self.observes}'; choose 'states' or 'outputs'")
         if self.period is not None and not (np.isfinite(self.period) and self.period > 0.0):
             raise InputError(f"the period is {self.period}; give a positive number of seconds")
         self._check_sizes()
+
+    def _check_types(self) -> None:
+        from nnctrl.sets.box import Box
+
+        if not isinstance(self.network, Network):
+            raise InputError(
+                f"the controller's network is a {type(self.network).__name__}; give a Network (from_sequential, "
+                "from_state_dict and load_network make one)"
+            )
+        kinds = {"observation": Affine, "noise": Box, "output": Affine, "saturation": Box, "memory": Memory}
+        for name, kind in kinds.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind | None):
+                raise InputError(f"the controller's {name} is a {type(value).__name__}; give a {kind.__name__}")
 
     def _check_sizes(self) -> None:
         seen = self.network.in_size - self.memory_size

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nnctrl.errors import InputError
+from nnctrl.errors import InputError, UnknownNameError
 from nnctrl.systems.signals import Units
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def build_function(plant: Plant, what: str, method: Callable[..., Any], names: U
     sizes = (plant.state_size, plant.input_size, plant.disturbance_size, len(plant.parameters))
     columns = [casadi.SX.sym(signal, size) for signal, size in zip(SIGNALS, sizes, strict=True)]
     arguments: dict[str, Any] = dict(zip(SIGNALS, columns, strict=True))
-    arguments["p"] = {name: columns[3][k] for k, name in enumerate(plant.parameters)}
+    arguments["p"] = _Parameters(plant.name, {name: columns[3][k] for k, name in enumerate(plant.parameters)})
     packed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     wanted = [name for name, parameter in inspect.signature(method).parameters.items() if parameter.kind not in packed]
     unknown = [name for name in wanted if name not in SIGNALS]
@@ -33,10 +34,11 @@ def build_function(plant: Plant, what: str, method: Callable[..., Any], names: U
         )
     try:
         result = method(**{name: arguments[name] for name in wanted})
-    except (RuntimeError, IndexError, TypeError, NotImplementedError, KeyError) as error:
-        reason = str(error).strip().splitlines()[-1]
+    except InputError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
-            f"'{what}' of '{plant.name}' cannot be evaluated on CasADi expressions ({reason}); "
+            f"'{what}' of '{plant.name}' cannot be evaluated on CasADi expressions ({_reason(error)}); "
             "use casadi's functions, valid indices, and no if on signals"
         ) from error
     rows = [_scalar(plant.name, what, entry) for entry in _entries(plant.name, what, result)]
@@ -48,6 +50,29 @@ def build_function(plant: Plant, what: str, method: Callable[..., Any], names: U
     return casadi.Function(
         f"{plant.name}_{what}", columns, [casadi.vertcat(casadi.SX(0, 1), *rows)], {"allow_free": True}
     )
+
+
+class _Parameters(dict[str, Any]):
+    """The parameters by name; an unknown one names the nearest."""
+
+    def __init__(self, owner: str, entries: dict[str, Any]) -> None:
+        super().__init__(entries)
+        self.owner = owner
+
+    def __missing__(self, name: str) -> Any:
+        raise UnknownNameError.among(f"parameter of '{self.owner}'", name, self)
+
+
+def _reason(error: Exception) -> str:
+    """One line of what Python or CasADi says, without CasADi's places in its own source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    mine = [re.sub(r"^\S*casadi\S*:\d+: ", "", line) for line in lines]
+    for line in mine:
+        if line.startswith("Wrong number or type of arguments"):
+            return f"{line.rstrip('.')}, {mine[-1]}"
+        if line.startswith("Assertion"):
+            return mine[-1]
+    return mine[0].rstrip(".") if mine else type(error).__name__
 
 
 def _entries(owner: str, what: str, result: Any) -> list[Any]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nnctrl.errors import AlgebraicLoopError, DimensionError, InputError
+from nnctrl.networks.layers import Affine
 from nnctrl.systems.controller import Controller
 from nnctrl.systems.expert import Expert
 from nnctrl.systems.plant import Plant
@@ -13,6 +17,10 @@ INPUT_ARGUMENT = 1
 
 def check_fit(plant: Plant, controller: Controller) -> None:
     """DimensionError, InputError or AlgebraicLoopError unless the controller can be connected to the plant."""
+    for what, thing, kind in (("plant", plant, Plant), ("controller", controller, Controller)):
+        if not isinstance(thing, kind):
+            given = f"the class {thing.__name__}" if isinstance(thing, type) else f"a {type(thing).__name__}"
+            raise InputError(f"the {what} is {given}; give a {kind.__name__} object")
     signals = plant.states if controller.observes == "states" else plant.outputs
     if controller.observes == "outputs" and not plant.outputs:
         raise InputError(f"the controller observes outputs but '{plant.name}' declares none; set observes='states'")
@@ -27,16 +35,39 @@ def check_fit(plant: Plant, controller: Controller) -> None:
             f"the controller commands {controller.input_size} inputs but '{plant.name}' has {plant.input_size} "
             f"({', '.join(plant.inputs)}); pass output=Affine(...)"
         )
-    if controller.observes == "outputs" and controller.delay == 0 and outputs_need_input(plant):
-        raise AlgebraicLoopError(
-            f"the outputs of '{plant.name}' depend on its input in the same sample: plant -> controller -> plant; "
-            "observe states, or give the controller a delay"
-        )
+    if controller.observes == "outputs" and controller.delay == 0:
+        names = observed_outputs_that_need_the_input(plant, controller)
+        if names:
+            raise AlgebraicLoopError(
+                f"the output '{names[0]}' of '{plant.name}' depends on its input in the same sample: {names[0]} -> "
+                f"controller -> {', '.join(plant.inputs)} -> {names[0]}; observe states, or give the controller a delay"
+            )
 
 
-def outputs_need_input(plant: Plant) -> bool:
-    """Whether any output depends on the input of the same sample."""
-    return any(argument == INPUT_ARGUMENT for argument, _ in plant.output_tape.dependence()[0])
+def observed_outputs_that_need_the_input(plant: Plant, controller: Controller) -> list[str]:
+    """Names of the outputs that the controller looks at and that depend on the input of the same sample."""
+    observation = controller.observation
+    seen = [True] * plant.output_size if observation is None else [bool(c.any()) for c in _nonzero(observation).T]
+    return [name for name, need, see in zip(plant.outputs, _needs_input(plant), seen, strict=True) if need and see]
+
+
+def _needs_input(plant: Plant) -> list[bool]:
+    """Which outputs depend on the input of the same sample."""
+    if not plant.is_affine():
+        # what the expression reaches: no more can be said without evaluating it
+        reached = any(argument == INPUT_ARGUMENT for argument, _ in plant.output_tape.dependence()[0])
+        return [reached] * plant.output_size
+    output = plant.affine().output
+    if output is None:
+        return []
+    columns = slice(plant.state_size, plant.state_size + plant.input_size)
+    return [bool(row[columns].any()) for row in _nonzero(output)]
+
+
+def _nonzero(affine: Affine) -> NDArray[np.bool_]:
+    """Where a weight or its radius is not 0."""
+    nonzero: NDArray[np.bool_] = affine.weight != 0.0
+    return nonzero if affine.weight_radius is None else nonzero | (affine.weight_radius != 0.0)
 
 
 def sample_period(plant: Plant, controller: Controller | Expert) -> float:

@@ -111,6 +111,8 @@ class LinearPlant(Plant):
         Signal names are taken over, python-control's own generated ones (x[0]) become x1, u1, y1. InputError for dt =
         True, which is a discrete system without a period.
         """
+        if not hasattr(system, "state_labels"):
+            raise InputError(f"a {type(system).__name__} is no state space; convert it with control.ss")
         if system.dt is True:
             raise InputError("the state space is discrete with an unspecified period; set its dt to seconds")
         labels = {"states": system.state_labels, "inputs": system.input_labels, "outputs": system.output_labels}

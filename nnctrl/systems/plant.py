@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
@@ -128,10 +129,13 @@ class Plant(ABC):
         if not self.states:
             raise InputError(f"'{self.name}' declares no states; give a dictionary of names and units")
         signals = {name: unit for units in groups.values() for name, unit in units.items()}
+        for what, given in (("parameters", self.parameters), ("ranges", self.ranges)):
+            if not isinstance(given, Mapping):
+                raise InputError(f"{what} of '{self.name}' are {given!r}; give a dictionary of names and values")
         check_keys(self.name, "signal", self.ranges, signals)
         for name, value in [*self.parameters.items(), *self.ranges.items()]:
             interval_of(self.name, name, value)
-        if not (np.isfinite(self.dt) and self.dt >= 0.0):
+        if not isinstance(self.dt, Real) or not (np.isfinite(self.dt) and self.dt >= 0.0):
             raise InputError(f"dt of '{self.name}' is {self.dt}; give 0.0 for continuous time or a period in seconds")
         if bool(self.outputs) != self._has_output_map():
             raise InputError(

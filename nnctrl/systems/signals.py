@@ -60,6 +60,11 @@ def name_signals(letter: str, count: int, given: Names) -> dict[str, str]:
     """`given` as names with units (a plain list of names gets unit 1), or the default names; the count must agree."""
     if given is None:
         return default_names(letter, count)
+    if not isinstance(given, Mapping | list | tuple):
+        raise InputError(
+            f"the names of the signals '{letter}' are {given!r}, which have no order; give a dictionary of names and "
+            "units, or a list"
+        )
     named = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given, "1")
     if len(named) != count:
         raise DimensionError(

@@ -48,6 +48,10 @@ def simulate(
     continuous plant is integrated (scipy's DOP853, relative tolerance 1e-10) with the input held over the
     controller's period. An expert is asked point by point. A trajectory that diverges contains inf or nan.
     """
+    if not isinstance(controller, Controller | Expert):
+        raise InputError(f"a plant is simulated under a {type(controller).__name__}; give a Controller or an Expert")
+    if steps < 0:
+        raise InputError(f"{steps} steps were to be simulated; give 0 or more")
     start: FloatArray = np.array(x0, dtype=np.float64, ndmin=2)
     if start.ndim != 2 or start.shape[1] != plant.state_size:
         raise DimensionError(f"x0 has shape {start.shape}; give [batch, {plant.state_size}] for '{plant.name}'")

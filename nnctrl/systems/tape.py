@@ -143,6 +143,9 @@ class Tape:
             raise DimensionError(f"'{self.name}' takes {len(self.in_sizes)} arguments but was given {len(inputs)}")
         tensor = next((a for a in inputs if hasattr(a, "new_tensor")), None)
         arrays = [_prepare(array, tensor) for array in inputs]
+        if any(isinstance(array, Interval) for array in arrays):
+            # what is computed from plain numbers alone must be rounded outward too
+            arrays = [array if isinstance(array, Interval) else Interval.point(array) for array in arrays]
         for k, (array, size) in enumerate(zip(arrays, self.in_sizes, strict=True)):
             if array.shape[-1:] != (size,):
                 raise DimensionError(

@@ -15,6 +15,8 @@ def unroll(step: StepMap, steps: int) -> Network:
     Disturbances of later steps pass by in the feedthroughs. Exact: the matrices of the step are repeated, none are
     multiplied.
     """
+    if not isinstance(step, StepMap):
+        raise InputError(f"a {type(step).__name__} was to be unrolled; give the step map of a closed loop (loop.step)")
     if steps < 1:
         raise InputError(f"a step map was to be unrolled over {steps} steps; give 1 or more")
     blocks: list[Block] = []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from nnctrl.errors import NetworkFileError, UnsupportedError
 from nnctrl.networks.onnx_import import read_onnx
@@ -163,3 +163,48 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
         path.write_bytes(content[:length])
         with pytest.raises((NetworkFileError, UnsupportedError), match=r"'n\.onnx'"):
             read_onnx(path)
+
+
+def test_constants_outside_the_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reference evaluator reads them relative to the current folder, and the hash would not cover them."""
+    tensor = TensorProto(name="W", data_type=TensorProto.DOUBLE, dims=[2, 2], data_location=TensorProto.EXTERNAL)
+    place = tensor.external_data.add()
+    place.key, place.value = "location", "w.bin"
+    nodes = [helper.make_node("Constant", [], ["W"], value=tensor), helper.make_node("MatMul", ["x", "W"], ["y"])]
+    ends = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["N", 2]) for name in ("x", "y")]
+    built = helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:]))
+    (tmp_path / "w.bin").write_bytes(np.eye(2).tobytes())
+    path = save(tmp_path / "n.onnx", built)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnsupportedError, match="its attribute 'value' is kept outside the file"):
+        read_onnx(path)
+
+
+def test_functions_that_redefine_operators_are_refused(tmp_path: Path) -> None:
+    built = model(graph(("Relu", [], {})), {}, BATCH)
+    leaky = helper.make_node("LeakyRelu", ["X"], ["Y"], alpha=0.5)
+    built.functions.append(helper.make_function("", "Relu", ["X"], ["Y"], [leaky], [helper.make_opsetid("", 13)]))
+    with pytest.raises(UnsupportedError, match="defines functions of its own"):
+        read_onnx(save(tmp_path / "n.onnx", built))
+
+
+def test_a_block_boundary_beside_a_later_layer_is_refused(tmp_path: Path) -> None:
+    """Only a crafted file has one; the later layer must not be forgotten while its number is used again."""
+    nodes = [
+        helper.make_node("Relu", ["x"], ["h1"]),
+        helper.make_node("Clip", ["h1", "", "limit"], ["h2"]),
+        helper.make_node("Identity", ["h1"], ["s"], name="block boundary 1"),
+        helper.make_node("Add", ["s", "h2"], ["y"]),
+    ]
+    ends = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["N", 2]) for name in ("x", "y")]
+    limit = numpy_helper.from_array(np.array(1000.0), "limit")
+    opset = [helper.make_opsetid("", 13)]
+    built = helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:], [limit]), opset_imports=opset)
+    with pytest.raises(UnsupportedError, match="a block ends beside a later layer"):
+        read_onnx(save(tmp_path / "n.onnx", built))
+
+
+def test_huge_inputs_are_refused(tmp_path: Path) -> None:
+    built = model(graph(("Relu", [], {})), {}, ("N", 1_000_000))
+    with pytest.raises(UnsupportedError, match="its input 'x' has 1000000 entries; supported are up to 8192"):
+        read_onnx(save(tmp_path / "n.onnx", built))

@@ -48,6 +48,27 @@ class Impure(Faulty):
         return (next(self.count) * x[0] + u[0],)
 
 
+class ImpureOutput(Faulty):
+    outputs = {"y": "m"}
+    calls = []
+
+    def output(self, x: Any) -> Any:
+        self.calls.append(0)
+        return (x[0] * len(self.calls),)
+
+
+class DividesByZero(Faulty):
+    parameters = {"d": (1.0, 2.0)}
+
+    def dynamics(self, x: Any, u: Any, p: Any) -> Any:
+        return (x[0] / (p["d"] - 1.5) + u[0],)
+
+
+class FarOut(Faulty):
+    def dynamics(self, x: Any, u: Any) -> Any:
+        return (x[0] + 1e7 + u[0],)
+
+
 class Undefined(Faulty):
     def dynamics(self, x: Any, u: Any) -> Any:
         return (casadi.log(x[0]) + u[0],)
@@ -83,6 +104,8 @@ class Unnamed(Faulty):
     ("plant", "finding"),
     [
         (Impure(), "dynamics returns another expression on every call"),
+        (ImpureOutput(), "output returns another expression on every call"),
+        (DividesByZero(), "divide by a quantity that ranges over"),
         (Undefined(), "dynamics is not finite at"),
         (Kinked(), "the Jacobian is off finite differences"),
         (Angular(), "cannot be evaluated over intervals: 'arctan2'"),
@@ -99,6 +122,11 @@ def test_faulty_plants_are_found(plant: Plant, finding: str) -> None:
 class Limited(Faulty):
     def dynamics(self, x: Any, u: Any) -> Any:
         return (casadi.fmin(x[0], 0.5) + u[0],)
+
+
+def test_large_values_are_no_fault() -> None:
+    """Rounding of a difference of large values is not a wrong Jacobian."""
+    assert check_plant(FarOut()) == []
 
 
 def test_kinks_are_allowed_but_have_no_jacobian() -> None:

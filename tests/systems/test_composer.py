@@ -16,7 +16,7 @@ from nnctrl.networks.network import Network, Origin
 from nnctrl.sets.box import Box
 from nnctrl.systems.affine_form import AffineForm, Range
 from nnctrl.systems.composer import compose
-from nnctrl.systems.controller import Controller
+from nnctrl.systems.controller import Controller, Memory
 from nnctrl.systems.linear_plant import LinearPlant
 from nnctrl.systems.plant import Plant
 from nnctrl.systems.simulation import simulate
@@ -206,7 +206,9 @@ def test_refusals_name_the_rule() -> None:
     with pytest.raises(InputError, match="observes outputs but 'LinearPlant' declares none"):
         compose(plant, Controller(network, observes="outputs"))
     through = LinearPlant(np.eye(2), np.eye(2), C=np.eye(2), D=np.eye(2), dt=1.0)
-    with pytest.raises(AlgebraicLoopError, match="plant -> controller -> plant"):
+    with pytest.raises(
+        AlgebraicLoopError, match=r"the output 'y1' of 'LinearPlant' .* y1 -> controller -> u1, u2 -> y1"
+    ):
         compose(through, Controller(network, observes="outputs"))
     compose(through, Controller(network, observes="outputs", delay=1))
 
@@ -227,3 +229,52 @@ def test_wide_noise_and_no_disturbance_box() -> None:
     box = compose(plant, noisy).step.disturbance
     assert box is not None
     assert box.dim == 3
+
+
+class Accelerometer(Plant):
+    """Position and acceleration are measured; the acceleration follows the input at once."""
+
+    states = {"p": "m", "v": "m/s"}
+    inputs = {"u": "m/s^2"}
+    outputs = {"position": "m", "acceleration": "m/s^2"}
+    parameters = {"direct": 0.0}
+    dt = 0.1
+
+    def dynamics(self, x: Any, u: Any) -> Any:
+        return x[0] + 0.1 * x[1], x[1] + 0.1 * u[0]
+
+    def output(self, x: Any, u: Any, p: Any) -> Any:
+        return x[0] + p["direct"] * u[0], u[0]
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.3], ids=["selection", "scaled"])
+def test_an_output_that_is_not_observed_may_depend_on_the_input(gain: float) -> None:
+    network = Network.from_layers([np.ones((3, 1)), np.ones((1, 3))], [np.zeros(3), np.zeros(1)], Tanh())
+    controller = Controller(network, observation=Affine.linear([[gain, 0.0]]), observes="outputs")
+    loop = compose(Accelerometer(), controller)
+    x0 = np.array([[0.3, -0.2]])
+    z, u, y = loop.step(x0)
+    found = simulate(loop.plant, controller, x0, 1)
+    np.testing.assert_allclose(z, found.x[:, 1], atol=1e-15)
+    np.testing.assert_allclose(u, found.u[:, 0], atol=1e-15)
+    np.testing.assert_allclose(y, found.y[:, 0], atol=1e-15)
+    with pytest.raises(AlgebraicLoopError, match=r"the output 'acceleration' .* acceleration -> controller -> u"):
+        compose(Accelerometer(), Controller(network, observation=Affine.linear([[1.0, 1.0]]), observes="outputs"))
+    with pytest.raises(AlgebraicLoopError, match="the output 'position'"):
+        compose(Accelerometer(parameters={"direct": 0.5}), controller)
+
+
+def test_names_of_delay_lines_and_memories_must_not_meet_the_plants() -> None:
+    plant = LinearPlant(np.eye(1), np.eye(1), states=["memory1"], dt=1.0)
+    network = Network.from_layers([np.ones((1, 2))], [np.zeros(1)], [])
+    with pytest.raises(InputError, match="two signals named 'memory1'; rename the one of the plant"):
+        compose(plant, Controller(network, memory=Memory([[1.0]], [[1.0]])))
+
+
+def test_the_wrong_things_are_named() -> None:
+    plant = LinearPlant(np.eye(1), np.eye(1), dt=1.0)
+    network = Network.from_layers([np.ones((1, 1))], [np.zeros(1)], [])
+    with pytest.raises(InputError, match="the controller is a Network; give a Controller object"):
+        compose(plant, network)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="the plant is the class Accelerometer; give a Plant object"):
+        compose(Accelerometer, Controller(network))  # type: ignore[arg-type]

@@ -75,3 +75,23 @@ def test_memory_and_observations_check_sizes() -> None:
         Memory([[1.0, 0.0]], [[1.0]])
     with pytest.raises(DimensionError, match="takes 3 observations but was given 2"):
         Controller(NETWORK).control(np.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"network": 3}, "the controller's network is a int; give a Network"),
+        ({"observation": np.eye(2)}, "the controller's observation is a ndarray; give a Affine"),
+        ({"saturation": (-1.0, 1.0)}, "the controller's saturation is a tuple; give a Box"),
+        ({"memory": ([[1.0]], [[1.0]])}, "the controller's memory is a tuple; give a Memory"),
+    ],
+)
+def test_parts_of_the_wrong_type_are_named(settings: dict[str, Any], message: str) -> None:
+    network = Network.from_layers([np.ones((1, 2))], [np.zeros(1)], [])
+    with pytest.raises(InputError, match=message):
+        Controller(**{"network": network, **settings})
+
+
+def test_the_delay_may_be_a_numpy_integer() -> None:
+    network = Network.from_layers([np.ones((1, 2))], [np.zeros(1)], [])
+    assert Controller(network, delay=np.int64(2)).delay == 2  # type: ignore[arg-type]

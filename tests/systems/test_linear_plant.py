@@ -109,3 +109,14 @@ def test_mistakes_name_the_matrix() -> None:
         plant.discretise(1.0).discretise(1.0)
     with pytest.raises(InputError, match="unspecified period"):
         LinearPlant.from_state_space(control.ss(np.eye(1), np.eye(1), np.eye(1), 0, True))
+
+
+def test_names_need_an_order_and_matrices_real_numbers() -> None:
+    with pytest.raises(InputError, match="which have no order; give a dictionary of names and units, or a list"):
+        LinearPlant(np.eye(2), np.ones((2, 1)), states={"p", "v"})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="A holds complex numbers; give real ones"):
+        LinearPlant(1j * np.eye(2), np.ones((2, 1)))
+    with pytest.raises(InputError, match=r"A is no array of numbers .* give numbers in rows of equal length"):
+        LinearPlant([[1.0], [1.0, 2.0]], np.ones((2, 1)))
+    with pytest.raises(InputError, match=r"a str is no state space; convert it with control.ss"):
+        LinearPlant.from_state_space("1/(s+1)")

@@ -131,7 +131,11 @@ def broken(dynamics: Any, **attributes: Any) -> type[Plant]:
         (lambda self, x, u: (x[0], x[7]), "cannot be evaluated on CasADi expressions .*valid indices"),
         (lambda self, x, u: (x[0], 1 if x[0] > 0 else 0), "no if on signals"),
         (lambda self, x, y: (x[0], y), "takes an argument 'y'; name its arguments among x, u, w, p"),
-        (lambda self, x, u, p: (x[0], p["mass"]), "cannot be evaluated"),
+        (lambda self, x, u, p: (x[0], p["mass"]), "unknown parameter of 'Broken' 'mass'"),
+        (lambda self, x, u: list(x), r"cannot be evaluated .*\(CasADi matrices are not iterable by design\)"),
+        (lambda self, x, u: (x[0], x["b"]), r"for overloaded function 'SX_get', You have: '\(SX,bool,str\)'"),
+        (lambda self, x, u: (x[0], x.b), "'SX' object has no attribute 'b'"),
+        (lambda self, x, u: (x[0], 1 / 0), "division by zero"),
         (lambda self, x, u: (x[0], casadi.SX.sym("g")), "'Broken_dynamics' contains the free variable g"),
         (lambda self, x, u: (x[0], math.sin(x[0])), "constant nan; use finite numbers, and casadi's functions"),
         (lambda self, x, u: (x[0], casadi.MX.sym("m")), "every entry must be a scalar"),
@@ -147,6 +151,8 @@ def test_mistakes_in_dynamics_are_one_sentence(dynamics: Any, message: str) -> N
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
+        ({"dt": "0.1"}, "dt of 'Broken' is 0.1; give 0.0 for continuous time"),
+        ({"parameters": ("mass",)}, r"parameters of 'Broken' are \('mass',\); give a dictionary"),
         ({"inputs": {"a": "N"}}, "has the name 'a' among its states and its inputs; names must differ"),
         ({"states": {}}, "declares no states"),
         ({"states": {"a": ""}}, "states of 'Broken' contain 'a': ''; give a name and a unit"),

@@ -267,3 +267,13 @@ def test_affine_tape_is_the_affine_map() -> None:
     v = rng.normal(size=(6, 4))
     values = tape(v[:, :2], v[:, 2:3], v[:, 3:], np.zeros(0))[0]
     np.testing.assert_allclose(values, affine(v), rtol=1e-14, atol=1e-15)
+
+
+def test_numbers_beside_intervals_are_rounded_outward_too() -> None:
+    """sin of a plain number lies between two doubles, and the interval must hold it."""
+    x, p = casadi.SX.sym("x"), casadi.SX.sym("p")
+    tape = Tape(casadi.Function("f", [x, p], [casadi.vertcat(casadi.sin(x), 0.1 * x, p)]))
+    found = tape(np.array([0.7]), Interval(np.array([1.0]), np.array([1.0])))[0]
+    sine = mpmath.sin(mpmath.mpf(0.7))
+    assert float(found.lower[0]) <= sine <= float(found.upper[0])
+    assert Fraction(float(found.lower[1])) <= Fraction(0.1) * Fraction(0.7) <= Fraction(float(found.upper[1]))
