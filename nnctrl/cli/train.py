@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 @click.command("train", short_help="A network that imitates an expert.")
 @click.argument("reference", metavar="EXPERT|PROBLEM")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a key of the training.")
-@click.option("--output", type=click.Path(path_type=Path), metavar="FILE.onnx", help="Write the network as ONNX.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE.onnx",
+    help="Write the network as ONNX, and its provenance as FILE.toml beside it.",
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write figures as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress, and only the last line of the outcome.")
 def command(
@@ -35,6 +40,7 @@ def command(
     from nnctrl.cli.console import progress_shown, stdout_console
     from nnctrl.files import write_atomically
     from nnctrl.io.files import json_bytes
+    from nnctrl.report.card import card_text
     from nnctrl.report.tables import print_rows
     from nnctrl.report.training import network_bytes, training_json, training_rows
 
@@ -50,6 +56,10 @@ def command(
     rows = training_rows(recipe, trained)
     print_rows(stdout_console(), rows[-1:] if quiet else rows)
     if output is not None:
+        keys = "".join(f" --set {assignment}" for assignment in assignments)
+        made_by = f"nnctrl train {reference}{keys} --output {output.name}"
+        card = card_text(made_by, recipe, trained, output.name, onnx)
+        write_atomically(output.with_suffix(".toml"), card.encode())
         write_atomically(output, onnx)
     if json_file is not None:
         write_atomically(json_file, json_bytes(training_json(reference, recipe, trained, onnx)))

@@ -7,7 +7,6 @@ import hashlib
 import inspect
 import platform
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnctrl.report.toml import set_data, to_toml
@@ -22,22 +21,26 @@ PACKAGES = ("numpy", "scipy", "torch", "casadi")
 """What the weights depend on besides recipe, seed and processor."""
 
 
-def card_text(name: str, recipe: Recipe, result: ImitationResult, file: Path) -> str:
-    """TOML text about the network in `file`, the `result` of the `recipe` of the expert registered as `name`."""
+def card_text(command: str, recipe: Recipe, result: ImitationResult, file: str, content: bytes) -> str:
+    """TOML text about the network in the file called `file`: the `result` of the `recipe` that `command` followed."""
+    import torch
+
     report = result.report
     judged = report.evaluation
     card: dict[str, Any] = {
-        "file": file.name,
-        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "file": file,
+        "sha256": hashlib.sha256(content).hexdigest(),
         "network": result.network.architecture(),
-        "trained_by": f"nnctrl train {name} --output {file.name}",
+        "trained_by": command,
         "plant": recipe.plant.name,
         "horizon": recipe.horizon,
-        "expert": {"id": name, **_arguments(recipe.expert)},
+        "expert": {"type": type(recipe.expert).__name__, **_arguments(recipe.expert)},
         "initial_set": set_data(recipe.initial_set),
         "settings": recipe.settings.values(),
         "training": {"losses": report.losses, "labelled": report.labelled, "refused": report.refused},
         **({} if judged is None else {"evaluation": dataclasses.asdict(judged)}),
+        # sums are taken in another order on other processors, so the last bits of the weights differ
+        "processor": {"machine": platform.machine(), "vectors": torch.backends.cpu.get_cpu_capability()},
         "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
     }
     return to_toml(card)

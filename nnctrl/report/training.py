@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from nnctrl.learning.imitation import ImitationResult
 from nnctrl.learning.recipe import Recipe
-from nnctrl.networks.onnx_export import write_onnx
+from nnctrl.networks.onnx_export import onnx_bytes
 from nnctrl.report.words import number
 from nnctrl.verification.verdict import loaded_versions
 
@@ -53,7 +51,4 @@ def training_json(reference: str, recipe: Recipe, trained: ImitationResult, onnx
 def network_bytes(reference: str, recipe: Recipe, trained: ImitationResult) -> bytes:
     """The network as an ONNX file whose metadata say where it comes from."""
     metadata = {"trained_from": reference, **{key: str(value) for key, value in recipe.settings.values().items()}}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.onnx"
-        write_onnx(trained.network, path, metadata)
-        return path.read_bytes()
+    return onnx_bytes(trained.network, metadata)

@@ -31,16 +31,14 @@ def train(spec):
     return recipe, recipe.train()
 
 
-def test_card_holds_what_is_needed_to_judge_and_repeat_the_training(tmp_path):
-    file = tmp_path / "net.onnx"
-    file.write_bytes(b"weights")
+def test_card_holds_what_is_needed_to_judge_and_repeat_the_training():
     recipe, result = train(Spec((Stay(target=START, name="range"),)))
-    card = tomllib.loads(card_text("braking", recipe, result, file))
+    card = tomllib.loads(card_text("nnctrl train braking", recipe, result, "net.onnx", b"weights"))
     assert card["file"] == "net.onnx"
     assert card["sha256"] == hashlib.sha256(b"weights").hexdigest()
     assert card["network"] == "1-3-1 tanh"
     assert card["expert"] == {
-        "id": "braking",
+        "type": "Braking",
         "gain": 0.5,
         "weights": [1.0, 2.0],
         "zone": {"type": "Box", "lower": [1.0], "upper": [2.0]},
@@ -51,12 +49,14 @@ def test_card_holds_what_is_needed_to_judge_and_repeat_the_training(tmp_path):
     assert card["training"]["labelled"] == [12]
     assert card["evaluation"]["count"] == 10
     assert set(card["evaluation"]["margins"]) == {"range"}
+    assert card["trained_by"] == "nnctrl train braking"
+    assert set(card["processor"]) == {"machine", "vectors"}
     assert {"python", "torch", "casadi"} <= set(card["versions"])
 
 
-def test_card_of_a_result_that_was_not_evaluated_has_no_evaluation(tmp_path):
-    file = tmp_path / "net.onnx"
-    file.write_bytes(b"weights")
+def test_card_of_a_result_that_was_not_evaluated_has_no_evaluation():
     recipe, result = train(Spec((Stay(target=START),)))
     unjudged = dataclasses.replace(result, report=dataclasses.replace(result.report, evaluation=None))
-    assert "evaluation" not in tomllib.loads(card_text("braking", recipe, unjudged, file))
+    assert "evaluation" not in tomllib.loads(
+        card_text("nnctrl train braking", recipe, unjudged, "net.onnx", b"weights")
+    )
