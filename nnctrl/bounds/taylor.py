@@ -23,10 +23,13 @@ class TaylorBound(AbstractBound):
         return UpperBound(form.support(along).squeeze(1), slope, form.blame(along).squeeze(1))
 
     def bytes_per_pair(self, view: NetworkView) -> int:
-        """Symbols of the widest layer, several copies alive at once."""
-        columns, largest = view.in_size, 0
+        """The largest tensor of symbols or shares, several copies of which are alive at once."""
+        columns = inputs = view.in_size
+        largest = inputs * inputs
         for block in view.blocks:
             for affine, layer in zip(block.affines, block.activations, strict=False):
-                columns += layer.nonlinear_size
                 largest = max(largest, columns * affine.weight.shape[0])
-        return 8 * 6 * max(largest, columns * view.out_size)
+                columns += len(layer.nonlinear_lanes)
+                largest = max(largest, columns * layer.size, columns * inputs)
+            largest = max(largest, columns * block.affines[-1].weight.shape[0])
+        return 8 * 6 * int(largest)

@@ -103,7 +103,10 @@ class TaylorForm:
         return TaylorForm(self.centre, self.offset, self.symbols, self.rounding, lower, upper, self.shares)
 
     def activate(self, layer: ActivationLayer) -> TaylorForm:
-        """The image under an activation layer: one new symbol per nonlinear lane, the rounding folded into it."""
+        """The image under an activation layer: one new symbol per nonlinear lane, the rounding folded into it.
+
+        Lanes that are plain identity keep their rounding as it is.
+        """
         low, high = self.deviation()
         parts = [
             activation.linearise(self.centre[..., lanes], low[..., lanes], high[..., lanes])
@@ -117,22 +120,21 @@ class TaylorForm:
         # products slope * symbols and slope * offset, the sum, and the old rounding scaled by the slope
         error = slope * self.rounding + (4.0 * UNIT_ROUNDOFF) * (slope * spread + scaled.abs() + middle.abs()) + TINY
         width = grow_up(radius + error, 8)
-        size = self.centre.shape[-1]
-        columns = torch.diag_embed(width)
+        # which lanes get a symbol is a matter of the layer, not of the values: forms of one batch share their columns
+        bent = torch.tensor(layer.nonlinear_lanes, dtype=torch.long, device=width.device)
+        columns = torch.diag_embed(width)[..., bent]
+        rounding = width.index_fill(-1, bent, 0.0)
         # each residual is blamed on the input coordinates by their part in the deviation of its neuron
         inputs = self.shares.shape[-1]
-        direct = self.symbols[..., :inputs].abs()
-        indirect = self.symbols.abs() @ self.shares
-        shares = (direct + indirect) / (spread.unsqueeze(-1) + TINY)
+        direct = self.symbols[:, bent, :inputs].abs()
+        indirect = self.symbols[:, bent].abs() @ self.shares
+        shares = (direct + indirect) / (spread[:, bent].unsqueeze(-1) + TINY)
         lower, upper = enclose_activation(layer, self.lower, self.upper)
-        if layer.nonlinear_size < size:
-            keep = width.detach().amax(0) > 0.0
-            columns, shares = columns[..., keep], shares[:, keep]
         return TaylorForm(
             value,
             offset,
             torch.cat([slope.unsqueeze(-1) * self.symbols, columns], -1),
-            torch.zeros_like(value),
+            rounding,
             lower,
             upper,
             torch.cat([self.shares, shares.detach()], 1),
@@ -140,7 +142,7 @@ class TaylorForm:
 
     def plus(self, other: TaylorForm) -> TaylorForm:
         """The sum with a form over the same symbols, of which `other` may have fewer (missing ones are 0)."""
-        missing = self.symbols.shape[-1] - other.symbols.shape[-1]
+        missing = _missing(self, other)
         symbols = self.symbols + torch.nn.functional.pad(other.symbols, (0, missing))
         centre, offset = self.centre + other.centre, self.offset + other.offset
         magnitude = self.spread() + other.spread() + self.offset.abs() + other.offset.abs() + centre.abs()
@@ -176,7 +178,7 @@ class TaylorForm:
         """Both vectors, one after the other; `other` is over the same symbols or a longer list that begins with
         them.
         """
-        missing = other.symbols.shape[-1] - self.symbols.shape[-1]
+        missing = _missing(other, self)
         mine = torch.nn.functional.pad(self.symbols, (0, missing))
         pairs = ((a, b) for a, b in zip(self._vectors(), other._vectors(), strict=True))
         centre, offset, rounding, lower, upper = (torch.cat(pair, -1) for pair in pairs)
@@ -265,3 +267,11 @@ class TaylorForm:
     def blame(self, directions: Tensor) -> Tensor:
         """How much of the gap in each direction each input coordinate causes: [batch, p, n], in floating point."""
         return (directions @ self.symbols).abs() @ self.shares
+
+
+def _missing(longer: TaylorForm, shorter: TaylorForm) -> int:
+    """How many symbols `shorter` lacks; the other way round a padding would crop symbols and claim too much."""
+    missing = longer.symbols.shape[-1] - shorter.symbols.shape[-1]
+    if missing < 0:
+        raise ValueError(f"a form over {-missing} more symbols is joined to one over fewer; join them the other way")
+    return int(missing)

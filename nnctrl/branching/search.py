@@ -8,6 +8,7 @@ is not as tight as asked.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +22,8 @@ from nnctrl.branching.splitting import AbstractSplitting, halve, splittable
 ASCENT_STEPS = 8
 BATCH_BYTES = 256e6
 LARGEST_BATCH = 4096
+PATIENCE = 1000
+"""Nodes per direction after which a search asks whether rounding is what keeps it from its tolerance."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ def maximise(
 ) -> SupportSearch:
     """Bound the support function of the image of one box [lower, upper] (n) in `directions` [p, m].
 
-    `tolerance` [p]: how far above an attained value a bound may stay. `starts` [q, n]: points of the box to begin the
+    `tolerance` [p]: how far above an attained value a bound may stay; the search gives up, with the bound it has, where
+    the rounding of the bound at a point is larger. `starts` [q, n]: points of the box to begin the
     search for attained values from. Cost: one bound per pair; the memory is limited by the batch and by the frontier,
     which `meter` watches.
     """
@@ -82,14 +86,20 @@ def maximise(
     count = directions.shape[0]
     pairs = torch.arange(count)
     boxes = (lower.expand(count, -1), upper.expand(count, -1))
-    batch = int(max(16, min(LARGEST_BATCH, BATCH_BYTES // bound.bytes_per_pair(view))))
+    batch = int(max(16, min(LARGEST_BATCH, BATCH_BYTES // max(1, bound.bytes_per_pair(view)))))
     found = _bound(view, bound, *boxes, directions, batch)
     nodes = count
     meter.nodes += count
     settled = torch.full((count,), -torch.inf, dtype=torch.float64)
     stopped: Exhausted | None = None
+    asked = PATIENCE * count if bool(torch.isfinite(found.upper).all()) else 0.0
     while True:
-        gap = found.upper - incumbents.values[pairs]
+        if nodes >= asked:
+            # splitting does not get below the rounding of the bound; to ask once is enough
+            tolerance = torch.maximum(tolerance, 2.0 * _rounding_floor(view, bound, incumbents, batch))
+            nodes, meter.nodes, asked = nodes + count, meter.nodes + count, math.inf
+        # where both overflow nothing is known
+        gap = torch.nan_to_num(found.upper - incumbents.values[pairs], nan=torch.inf, posinf=torch.inf)
         # what cannot be split any more keeps the bound it has
         done = (gap <= tolerance[pairs]) | ~splittable(*boxes).any(-1)
         settled = settled.scatter_reduce(0, pairs[done], found.upper[done], "amax")
@@ -114,6 +124,13 @@ def maximise(
         found = UpperBound(*(torch.cat([a, b]) for a, b in zip(kept_found, new, strict=True)))
     result = settled.scatter_reduce(0, pairs, torch.nan_to_num(found.upper, nan=torch.inf, posinf=torch.inf), "amax")
     return SupportSearch(result, incumbents.values, incumbents.points, nodes, stopped)
+
+
+def _rounding_floor(view: NetworkView, bound: AbstractBound, incumbents: _Incumbents, batch: int) -> Tensor:
+    """How far the bound of a single point, the best known one, lies above its value, [p]; inf where it overflows."""
+    points = incumbents.points
+    upper = _bound(view, bound, points, points, incumbents.directions, batch).upper
+    return torch.nan_to_num(upper - incumbents.values, nan=torch.inf, posinf=torch.inf)
 
 
 def _bound(

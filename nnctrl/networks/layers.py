@@ -191,6 +191,8 @@ class ActivationLayer:
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
+        if not self.segments:
+            raise InputError("an activation layer has no segments; give at least one activation with its lanes")
         for activation, width in self.segments:
             if activation.lanes not in (None, width):
                 raise DimensionError(
@@ -215,6 +217,7 @@ class ActivationLayer:
         return xp.concatenate([activation.value(z[..., lanes]) for activation, lanes in self.slices()], -1)
 
     @property
-    def nonlinear_size(self) -> int:
-        """Number of lanes that are not plain identity."""
-        return sum(width for activation, width in self.segments if not isinstance(activation, Identity))
+    def nonlinear_lanes(self) -> list[int]:
+        """The lanes that are not plain identity, in order."""
+        pairs = ((activation, range(lanes.start, lanes.stop)) for activation, lanes in self.slices())
+        return [lane for activation, lanes in pairs if not isinstance(activation, Identity) for lane in lanes]

@@ -123,6 +123,8 @@ class DiscreteReachability:
         previous: FloatArray | None = None
         for k in range(1, steps + 1):
             progress.update(f"step {k} of {steps}", k - 1, steps)
+            if not bool(torch.isfinite(states[:, k]).all()):
+                break
             V = principal_directions(states[:, k].numpy())
             directions = np.concatenate([V, -V, given])
             found, searches = self._bound_step(k, current, previous, parameters, noise, states, directions)

@@ -26,7 +26,11 @@ class FlowpipeStep:
 
 @dataclass(frozen=True, eq=False)
 class Flowpipe:
-    """Outer enclosure of all trajectories, step by step; `names` are those of the coordinates."""
+    """Outer enclosure of all trajectories, step by step; `names` are those of the coordinates.
+
+    Of a proof by many parts only some are kept, and then it encloses the trajectories from those parts; the result's
+    notes say so.
+    """
 
     names: tuple[str, ...]
     steps: tuple[FlowpipeStep, ...]

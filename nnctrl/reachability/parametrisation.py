@@ -31,7 +31,7 @@ class Parametrisation:
     """The initial set is contained in the image of the box [lower, upper] (q) under `to_state`.
 
     `misses` tells of boxes [batch, q] which ones certainly contain no parameter of a point of the set; `admits` tells
-    in floating point of parameters [batch, q] which ones belong to points of the set.
+    in floating point of parameters [batch, q] which ones belong to points of the set, as `inside` [q] does.
     """
 
     lower: Tensor
@@ -39,6 +39,7 @@ class Parametrisation:
     to_state: Affine
     misses: Callable[[Tensor, Tensor], Tensor]
     admits: Callable[[Tensor], Tensor]
+    inside: Tensor
 
     @cached_property
     def view(self) -> AffineView:
@@ -46,14 +47,13 @@ class Parametrisation:
         return AffineView.of(self.to_state)
 
     def sample(self, generator: torch.Generator, count: int) -> Tensor:
-        """Parameters of points of the set (up to rounding): uniform ones, corners and the centre, [<= count + 1, q]."""
+        """Parameters [<= count + 1, q] of points of the set (up to rounding): `inside`, uniform ones and corners."""
         unit = torch.rand(count, len(self.lower), generator=generator, dtype=torch.float64)
         corners = count // 4
         unit[:corners] = torch.round(unit[:corners])
-        points = torch.cat([torch.full_like(unit[:1], 0.5), unit])
-        points = self.lower + points * (self.upper - self.lower)
+        points = self.lower + unit * (self.upper - self.lower)
         points = torch.minimum(torch.maximum(points, self.lower), self.upper)
-        return points[self.admits(points)]
+        return torch.cat([self.inside.unsqueeze(0), points[self.admits(points)]])
 
 
 def _none_missed(lower: Tensor, upper: Tensor) -> Tensor:
@@ -78,7 +78,9 @@ def parametrise(initial: AbstractSet, lift: Callable[[Affine], Affine]) -> Param
     if isinstance(initial, Ellipsoid):
         ones = np.ones(initial.dim)
         affine = lift(Affine(initial.shape, initial.centre))
-        return Parametrisation(tensor(-ones), tensor(ones), affine, _misses_unit_ball, _in_unit_ball)
+        return Parametrisation(
+            tensor(-ones), tensor(ones), affine, _misses_unit_ball, _in_unit_ball, tensor(0.0 * ones)
+        )
     if isinstance(initial, Polytope):
         return _from_polytope(initial, lift)
     raise UnsupportedError(
@@ -89,7 +91,8 @@ def parametrise(initial: AbstractSet, lift: Callable[[Affine], Affine]) -> Param
 
 def image_of_box(lower: FloatArray, upper: FloatArray, to_state: Affine) -> Parametrisation:
     """The whole image of a box: every parameter belongs to a point of the set."""
-    return Parametrisation(tensor(lower), tensor(upper), to_state, _none_missed, _all_admitted)
+    centre = np.clip(0.5 * lower + 0.5 * upper, lower, upper)
+    return Parametrisation(tensor(lower), tensor(upper), to_state, _none_missed, _all_admitted, tensor(centre))
 
 
 def _misses_unit_ball(lower: Tensor, upper: Tensor) -> Tensor:
@@ -116,4 +119,6 @@ def _from_polytope(initial: Polytope, lift: Callable[[Affine], Affine]) -> Param
         return (points @ normals.T <= offsets).all(-1)
 
     affine = lift(Affine.identity(initial.dim))
-    return Parametrisation(tensor(box.lower), tensor(box.upper), affine, misses, admits)
+    # a thin polytope may admit no sample of its box at all
+    inside = tensor(np.clip(initial.interior_point, box.lower, box.upper))
+    return Parametrisation(tensor(box.lower), tensor(box.upper), affine, misses, admits, inside)

@@ -34,7 +34,7 @@ class PartsResult:
     closed: Tensor
     score: Tensor
     diverged: bool
-    sets: list[list[Zonotope]] = field(default_factory=list)
+    sets: list[list[Zonotope | None]] = field(default_factory=list)
 
 
 def enclose_parts(
@@ -52,7 +52,8 @@ def enclose_parts(
     """Enclose the trajectories from the parts [lower, upper] [batch, q] and evaluate every requirement.
 
     A part is abandoned at the first step where a Stay or Avoid requirement is not proved, unless `to_the_end`; all are
-    when `meter`, which counts the nodes, is exhausted. `sets`[k]: zonotopes of the closed parts at step k.
+    when `meter`, which counts the nodes, is exhausted. `sets`[k]: zonotopes of the closed
+    parts at step k, None for one that overflowed.
     """
     batch = len(lower)
     watch = _Watch(monitors, batch, lower.shape[1], meter)
@@ -70,7 +71,7 @@ def enclose_parts(
         if not len(alive):
             break
     closed = watch.finish(alive)
-    chosen = [[z for part, z in row if closed[part] and z is not None] for row in sets] if keep_sets else []
+    chosen = [[z for part, z in row if closed[part]] for row in sets] if keep_sets else []
     return PartsResult(watch.margins, closed, watch.score, watch.diverged, chosen)
 
 
@@ -92,20 +93,20 @@ class _Watch:
                 continue
             self.meter.nodes += len(alive)
             found = monitor.certified(k, signals)
-            margin = torch.nan_to_num(found.margin, nan=-torch.inf)
+            margin = torch.nan_to_num(found.margin, nan=-torch.inf, neginf=-torch.inf)
             self.diverged = self.diverged or not bool(torch.isfinite(margin).all())
             before = self.margins[alive, number]
             if monitor.is_reach:
                 better = margin > before
                 blame = monitor.blame(signals, found.direction)
-                self.score[alive[better]] = torch.nan_to_num(blame[better], nan=1.0, posinf=1.0)
+                self.score[alive[better]] = _known(blame[better])
                 self.margins[alive, number] = torch.maximum(before, margin)
                 continue
             self.margins[alive, number] = torch.minimum(before, margin)
             failed = ~monitor.holds(margin) & keep
             if failed.any():
                 blame = monitor.blame(signals, found.direction)
-                self.score[alive[failed]] = torch.nan_to_num(blame[failed], nan=1.0, posinf=1.0)
+                self.score[alive[failed]] = _known(blame[failed])
                 keep &= ~failed
         return keep
 
@@ -119,6 +120,11 @@ class _Watch:
                 self.margins[abandoned, number] = -torch.inf
         holds = [monitor.holds(self.margins[:, number]) for number, monitor in enumerate(self.monitors)]
         return ~abandoned & torch.stack(holds).all(0)
+
+
+def _known(blame: Tensor) -> Tensor:
+    """Blame [batch, q] where all of a row is finite, else nothing: then the widest coordinate is split."""
+    return torch.where(torch.isfinite(blame).all(-1, keepdim=True), blame, torch.zeros_like(blame))
 
 
 def zonotopes(form: TaylorForm) -> list[Zonotope | None]:

@@ -91,8 +91,13 @@ class Monitor:
         return self.region.outside(own) if isinstance(self.requirement, Avoid) else self.region.inside(own)
 
     def trajectory_margin(self, signals: Tensor) -> Tensor:
-        """Margin of whole trajectories, [batch]: the worst step, for Reach the best."""
+        """Margin of whole trajectories, [batch]: the worst step, for Reach the best.
+
+        Steps that overflowed do not count; +inf (Reach: -inf) where all did.
+        """
+        nothing = -torch.inf if self.is_reach else torch.inf
         margins = self.point_margins(signals)
+        margins = torch.where(torch.isnan(margins), torch.full_like(margins, nothing), margins)
         return margins.amax(-1) if self.is_reach else margins.amin(-1)
 
     def _own(self, step: int, signals: TaylorForm) -> TaylorForm:

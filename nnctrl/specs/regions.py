@@ -74,7 +74,7 @@ class PolyhedralRegion(AbstractRegion):
         batch = form.centre.shape[0]
         directions = self.normals.expand(batch, -1, -1)
         slack = divide_down(widen_down(self.offsets - form.support(directions)), directions)
-        least, index = torch.nan_to_num(slack, nan=-torch.inf).min(-1)
+        least, index = torch.nan_to_num(slack, nan=-torch.inf, neginf=-torch.inf).min(-1)
         return CertifiedMargin(least, self.normals[index])
 
     def certified_outside(self, form: TaylorForm) -> CertifiedMargin:

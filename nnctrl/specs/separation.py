@@ -42,7 +42,7 @@ def separation(form: TaylorForm, directions: Tensor, support: Tensor) -> Certifi
     """
     gap = widen_down(-form.support(-directions) - support)
     margins = divide_down(gap, directions)
-    best, index = torch.nan_to_num(margins, nan=-torch.inf).max(-1)
+    best, index = torch.nan_to_num(margins, nan=-torch.inf, neginf=-torch.inf).max(-1)
     chosen = directions.gather(1, index.view(-1, 1, 1).expand(-1, 1, directions.shape[-1])).squeeze(1)
     return CertifiedMargin(best, chosen)
 

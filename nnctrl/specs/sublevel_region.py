@@ -63,7 +63,7 @@ class SublevelRegion(AbstractRegion):
         linear = widen_down(-form.support(-direction.unsqueeze(1)).squeeze(1) - dot_up(direction, point))
         loss = sum_up(widen_up(radius * reach))
         value = tensor(at_centre.lower if sign > 0 else -at_centre.upper)
-        mean_value = torch.nan_to_num(widen_down(value + linear - loss, 4.0), nan=-torch.inf)
+        mean_value = torch.nan_to_num(widen_down(value + linear - loss, 4.0), nan=-torch.inf, neginf=-torch.inf)
         range_bound = tensor(plain.lower if sign > 0 else -plain.upper)
         return CertifiedMargin(torch.maximum(mean_value, range_bound), direction)
 

@@ -65,11 +65,12 @@ def simulate(
     values = plant.nominal_parameters if parameters is None else np.asarray(parameters, dtype=np.float64)
     loop = _Loop(plant, controller, start, values)
     x, u, y = [start], [], []
-    for k in range(steps):
-        applied, outputs = loop.act(x[-1], disturbances[:, k], noises[:, k])
-        x.append(_advance(plant, x[-1], applied, disturbances[:, k], values, period))
-        u.append(applied)
-        y.append(outputs)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for k in range(steps):
+            applied, outputs = loop.act(x[-1], disturbances[:, k], noises[:, k])
+            x.append(_advance(plant, x[-1], applied, disturbances[:, k], values, period))
+            u.append(applied)
+            y.append(outputs)
     sizes = (plant.input_size, plant.output_size)
     inputs, measured = (
         np.stack(signal, axis=1) if signal else np.zeros((batch, 0, size))

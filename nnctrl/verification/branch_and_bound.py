@@ -88,6 +88,8 @@ class BranchAndBoundEngine(AbstractEngine):
         reason = None if found.stopped is None else Reason(found.stopped)
         if len(found.steps) < compiled.horizon:
             reason = reason or Reason.ENCLOSURE_DIVERGED
+        if reason is None and not found.gap <= own.eps:
+            reason = Reason.SOLVER_INACCURATE
         statistics = Statistics(
             nodes=found.nodes,
             directions=2 * search.size + len(given),

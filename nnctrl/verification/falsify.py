@@ -107,11 +107,7 @@ class Falsifier:
             return None
         with torch.no_grad():
             signals = self.problem.signals(parameters, noise)
-            # a trajectory that overflowed shows nothing
-            all_margins = [
-                torch.nan_to_num(monitor.trajectory_margin(signals), nan=torch.inf, posinf=torch.inf, neginf=-torch.inf)
-                for monitor in self.problem.monitors
-            ]
+            all_margins = [monitor.trajectory_margin(signals) for monitor in self.problem.monitors]
         for number, margins in enumerate(all_margins):
             self.margins[number] = min(self.margins[number], float(margins.min()))
             points, kept = _Points(parameters, noise, margins).worst(WORST_KEPT), self._worst[number]

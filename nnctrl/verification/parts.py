@@ -45,7 +45,7 @@ class ProofByParts:
     splits: int = 0
     diverged: bool = False
     certified: list[float] = field(default_factory=list)
-    sets: list[list[Zonotope]] = field(default_factory=list)
+    sets: list[list[Zonotope | None]] = field(default_factory=list)
 
     def run(self) -> Outcome:
         """Until no part is open, a violation is proved, or something runs out."""
@@ -75,8 +75,9 @@ class ProofByParts:
                 reason = Reason.ENCLOSURE_DIVERGED if self.diverged else Reason.SPLIT_LIMIT
                 return self._unknown(reason, [*waiting, (low, high)])
             self.splits += len(low)
-            missed = initial.misses(*children)
-            waiting.append((children[0][~missed], children[1][~missed]))
+            met = ~initial.misses(*children)
+            if bool(met.any()):
+                waiting.append((children[0][met], children[1][met]))
         return self._verified()
 
     def _enclose(self, lower: Tensor, upper: Tensor) -> PartsResult:
@@ -150,12 +151,22 @@ class ProofByParts:
             )
 
     def _notes(self) -> tuple[str, ...]:
-        stored = len(self.sets[0])
-        return () if stored == self.closed else (f"the flowpipe shows {stored} of {self.closed} closed parts",)
+        stored, shown, notes = len(self.sets[0]), len(self._finite_steps()), []
+        if stored != self.closed:
+            notes.append(f"the flowpipe shows {stored} of {self.closed} closed parts")
+        if shown <= self.problem.horizon:
+            notes.append(f"the flowpipe ends before step {shown}, where the enclosure of a part overflows")
+        return tuple(notes)
 
     def _flowpipe(self) -> Flowpipe:
-        steps = tuple(FlowpipeStep((float(k), float(k)), tuple(row)) for k, row in enumerate(self.sets))
+        steps = tuple(FlowpipeStep((float(k), float(k)), row) for k, row in enumerate(self._finite_steps()))
         return Flowpipe(tuple(self.problem.closed_loop.plant.states), steps)
+
+    def _finite_steps(self) -> list[tuple[Zonotope, ...]]:
+        """The sets of the steps before the first one at which some part has none: a step shows all or nothing."""
+        rows = [tuple(part for part in row if part is not None) for row in self.sets]
+        whole = [len(row) == len(known) for row, known in zip(self.sets, rows, strict=True)]
+        return rows[: whole.index(False)] if False in whole else rows
 
 
 def _lesser(certified: list[float], margins: Tensor) -> list[float]:
@@ -167,6 +178,8 @@ def _lesser(certified: list[float], margins: Tensor) -> list[float]:
 
 def split(lower: Tensor, upper: Tensor, score: Tensor, smallest: Tensor) -> tuple[Parts, bool]:
     """Halves of every part along its worst coordinate that is still wide enough; whether some part has none."""
+    if not lower.shape[1]:
+        return (lower, upper), True
     wide = ((upper - lower) > smallest) & splittable(lower, upper)
     relative = (upper - lower) / (smallest + 1e-300)
     scored = torch.where(score.amax(-1, keepdim=True) > 0.0, score, relative)

@@ -87,8 +87,8 @@ _TEXTS = {
         "Make the initial set smaller or widen the plant's ranges.",
     ),
     Reason.SOLVER_INACCURATE: (
-        "Floating point found an answer that exact arithmetic did not confirm.",
-        "Tighten eps, or loosen a requirement that is met or missed by less than rounding.",
+        "Floating point cannot settle the question as sharply as asked: rounding is larger than what is left.",
+        "Loosen eps, or a requirement that is met or missed by less than rounding.",
     ),
     Reason.SAMPLE_BUDGET: (
         "No sampled or descended trajectory violates a requirement, which proves nothing.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import mpmath
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ import torch
 from nnctrl import registry
 from nnctrl.bounds.base import AbstractBound
 from nnctrl.bounds.view import NetworkView
-from nnctrl.networks.network import Network
+from nnctrl.networks.activations import Identity, Relu, Tanh
+from nnctrl.networks.layers import ActivationLayer, Affine
+from nnctrl.networks.network import Block, Network
 from nnctrl.sets.zonotope import Zonotope
 from nnctrl.systems.absorb import absorb
 from tests import high_precision
@@ -111,3 +115,36 @@ def test_nan_and_inf_prove_nothing(bound: AbstractBound, bad: float) -> None:
     direction = torch.ones(1, network.out_size, dtype=torch.float64)
     found = float(bound.upper(NetworkView.of(network), lower, upper, direction).upper)
     assert not np.isfinite(found)
+
+
+@pytest.mark.parametrize("bound", BOUNDS, ids=lambda b: type(b).__name__)
+@pytest.mark.parametrize("seed", range(20))
+def test_a_box_is_bounded_alike_alone_and_beside_one_that_overflows(bound: AbstractBound, seed: int) -> None:
+    """Nothing that happens to one entry of a batch may reach another, layers with identity lanes included."""
+    rng = np.random.default_rng(3000 + seed)
+    network = mixed_network(rng)
+    view = NetworkView.of(network)
+    lower, upper = (torch.tensor(part[None]) for part in random_box(rng, network.in_size))
+    direction = torch.tensor(rng.normal(size=(1, network.out_size)))
+    alone = bound.upper(view, lower, upper, direction).upper
+    broken = torch.full_like(lower, float(rng.choice([np.nan, np.inf, 1e308])))
+    boxes = torch.cat([broken, lower]), torch.cat([broken, upper])
+    together = bound.upper(view, *boxes, direction.expand(2, -1)).upper
+    torch.testing.assert_close(together[1:], alone, rtol=1e-12, atol=1e-300)
+
+
+def mixed_network(rng: np.random.Generator) -> Network:
+    """Two hidden layers with nonlinear lanes before and behind identity ones."""
+    identity = (Identity(), 1)
+    layers = (ActivationLayer(((Tanh(), 2), identity)), ActivationLayer((identity, (Relu(), 1))))
+    sizes = [2, 3, 2, 1]
+    affines = [Affine(rng.normal(size=(b, a)), rng.normal(size=b)) for a, b in itertools.pairwise(sizes)]
+    return Network((Block(tuple(affines), layers),))
+
+
+@pytest.mark.parametrize("bound", BOUNDS, ids=lambda b: type(b).__name__)
+def test_an_empty_batch_is_no_work(bound: AbstractBound) -> None:
+    view = NetworkView.of(mixed_network(np.random.default_rng(0)))
+    nothing = torch.zeros(0, 2, dtype=torch.float64)
+    found = bound.upper(view, nothing, nothing, torch.zeros(0, 1, dtype=torch.float64))
+    assert (found.upper.shape, found.slope.shape, found.blame.shape) == ((0,), (0, 2), (0, 2))

@@ -118,3 +118,12 @@ def test_composed_radii_are_part_of_the_bound() -> None:
     form = TaylorForm.of_box(lower, upper).affine(AffineView.of(vague))
     # 1 + 2 + 0.5 and 2 * 0.25 + 0.125 more
     assert 4.125 <= float(form.support(torch.tensor([[1.0]]).double())) < 4.1251
+
+
+def test_forms_over_fewer_symbols_are_not_joined_the_wrong_way_round() -> None:
+    """Padding by a negative number would crop the symbols of the longer form and claim too little spread."""
+    box = TaylorForm.of_box(torch.tensor([[-3.0]]).double(), torch.tensor([[3.0]]).double())
+    image = box.through(NetworkView.of(Network.from_layers([np.eye(1), np.eye(1)], [np.zeros(1)] * 2, Tanh())))
+    for join in (image.beside, box.plus):
+        with pytest.raises(ValueError, match="join them the other way"):
+            join(box if join == image.beside else image)

@@ -15,7 +15,8 @@ from nnctrl.bounds.view import NetworkView
 from nnctrl.branching.meter import Meter
 from nnctrl.branching.search import SupportSearch, maximise
 from nnctrl.branching.splitting import AbstractSplitting, BlameSplit, LongestEdge, SensitivitySplit, halve
-from nnctrl.networks.activations import Activation, Sigmoid, Tanh
+from nnctrl.networks.activations import Activation, Relu, Sigmoid, Tanh
+from nnctrl.networks.network import Network
 from nnctrl.networks.torch_import import from_state_dict
 from tests import high_precision
 from tests.loops import small_network
@@ -153,3 +154,21 @@ def test_nodes_on_the_published_random_networks(name: str, activation: Activatio
     found = search(NetworkView.of(network), circle(16))
     assert found.gap <= 0.01
     assert found.nodes <= most
+
+
+def test_a_tolerance_below_rounding_ends() -> None:
+    """relu(x + 1e8) is known to about 1e-8 only: the search says how close it came instead of splitting for ever."""
+    network = Network.from_layers([[[1.0]], [[1.0]]], [[1e8], [0.0]], Relu())
+    box = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+    found = search(NetworkView.of(network), torch.ones(1, 1, dtype=torch.float64), tolerance=1e-9, box=box)
+    assert found.stopped is None
+    assert found.nodes < 5000
+    assert 1e-9 < found.gap < 1e-6
+
+
+def test_an_overflow_ends_at_once() -> None:
+    network = Network.from_layers([[[1e200]], [[1e200]]], [[0.0], [0.0]], Relu())
+    box = torch.ones(1, dtype=torch.float64), torch.full((1,), 2.0, dtype=torch.float64)
+    found = search(NetworkView.of(network), torch.ones(1, 1, dtype=torch.float64), box=box)
+    assert found.nodes <= 4
+    assert float(found.upper) == math.inf

@@ -213,8 +213,10 @@ def test_refuses_sizes_that_do_not_fit() -> None:
 
 
 def test_activation_layers() -> None:
+    with pytest.raises(InputError, match="an activation layer has no segments"):
+        ActivationLayer(())
     layer = ActivationLayer(((Tanh(), 2), (Identity(), 1), (Clip((0.0, 1.0), (1.0, 2.0)), 2)))
-    assert (layer.size, layer.nonlinear_size) == (5, 4)
+    assert (layer.size, layer.nonlinear_lanes) == (5, [0, 1, 3, 4])
     z = np.array([[0.5, -0.5, 7.0, -3.0, 5.0]])
     expected = np.array([[np.tanh(0.5), np.tanh(-0.5), 7.0, 0.0, 2.0]])
     assert np.array_equal(layer(z), expected)

@@ -101,7 +101,7 @@ def test_everything_around_one_network_is_one_block() -> None:
     block = step.network.blocks[0]
     # two hidden layers and the saturation, nothing else, and no lane passes by
     assert [layer.size for layer in block.activations] == [5, 4, 2]
-    assert all(layer.nonlinear_size == layer.size for layer in block.activations)
+    assert all(len(layer.nonlinear_lanes) == layer.size for layer in block.activations)
 
 
 def test_plain_loop_keeps_plant_and_first_layer_exact() -> None:

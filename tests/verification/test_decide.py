@@ -9,6 +9,9 @@ import pytest
 
 from nnctrl.branching.meter import Meter
 from nnctrl.errors import InputError, UnsupportedError
+from nnctrl.networks.activations import Identity, Relu, Tanh
+from nnctrl.networks.layers import ActivationLayer, Affine
+from nnctrl.networks.network import Block, Network
 from nnctrl.progress import SilentProgress
 from nnctrl.sets.base import AbstractSet
 from nnctrl.sets.box import Box
@@ -299,3 +302,77 @@ def test_directions_that_make_no_sense_are_refused(numbers: tuple[float, ...], t
     question = problem(Stay(Box(np.full(2, -50.0), np.full(2, 50.0))))
     with pytest.raises(InputError, match=text):
         reach(question, engine=BranchAndBoundEngine(), settings={"directions": numbers})
+
+
+def plain_loop(gain: float, network: Network | None = None, size: int = 1) -> ClosedLoop:
+    """x+ = gain x + network(x), by default without a controller to speak of."""
+    silent = Network.from_layers([np.zeros((1, size)), np.zeros((size, 1))], [np.zeros(1), np.zeros(size)], Tanh())
+    return compose(LinearPlant(gain * np.eye(size), np.eye(size), dt=1.0), Controller(network or silent))
+
+
+def test_parts_do_not_disturb_each_other() -> None:
+    """Wide parts overflow behind a relu that is off in narrow ones; those must not lose what bends their lanes.
+
+    A violation at q = 0, r = centre is found by neither samples nor descent, so that the enclosure alone decides.
+    """
+    big, centre = 1e200, np.array([0.37, 0.61, 0.43, 0.29, 0.71, 0.55])
+    m = len(centre)
+    first, bias = np.zeros((3 + 2 * m, m + 2)), np.zeros(3 + 2 * m)
+    first[0, 0] = first[1, 0] = 3.0
+    bias[1] = 0.6
+    first[2, 0], bias[2] = -5.0, -2.5
+    for i in range(m):
+        first[3 + 2 * i, 2 + i], bias[3 + 2 * i] = 1.0, -centre[i]
+        first[4 + 2 * i, 2 + i], bias[4 + 2 * i] = -1.0, centre[i]
+    second = np.zeros((2, 3 + 2 * m))
+    second[0, :2], second[1, 2:] = (1.0, -1.0), 1.0
+    gain, zero, identity = Affine([[big, 0.0], [0.0, 1.0]], [0.0, 0.0]), np.zeros(2), (Identity(), 1)
+    affines = (Affine(first, bias), Affine(second, zero), gain, gain, Affine([[1.0, 0.0], [0.0, -1.0]], [0.0, 0.2]))
+    half = ActivationLayer(((Relu(), 1), identity))
+    wide = ActivationLayer(((Tanh(), 2), (Relu(), 2 * m + 1)))
+    layers = (wide, half, half, half, ActivationLayer((identity, (Relu(), 1))))
+    network = Network((Block((*affines, Affine([[0.0, 1.0]], [0.0])), layers),))
+    A, B, up = np.eye(m + 2), np.zeros((m + 2, 1)), np.zeros((1, m + 2))
+    A[1, 1], B[1, 0], up[0, 1] = 0.0, 1.0, 1.0
+    loop = compose(LinearPlant(A, B, dt=1.0), Controller(network))
+    start = Box(np.r_[-2.0, 0.0, np.zeros(m)], np.r_[0.3, 0.0, np.ones(m)])
+    assert loop.step(loop.start(np.r_[0.0, 0.0, centre]))[0][1] == pytest.approx(0.2)
+    limit = Stay(Polytope(up, np.array([0.15])), during=(1, 1))
+    result = verify(problem(limit, loop=loop, initial=start, horizon=1), budget=Budget(timeout_s=5.0))
+    assert result.verdict is not Verdict.VERIFIED
+
+
+def test_a_flowpipe_ends_where_a_part_overflows() -> None:
+    network = Network.from_layers([[[1.0]], [[1e154]]], [[0.0], [0.0]], Relu())
+    here = Stay(Box([-9.0], [200.0]), during=(0, 0))
+    result = decide(problem(here, loop=plain_loop(0.0, network), initial=Box([-1.0], [100.0]), horizon=3))
+    assert result.verdict is Verdict.VERIFIED
+    assert len(result.flowpipe.steps) == 2
+    assert any("the flowpipe ends before step 2" in note for note in result.notes)
+
+
+def test_a_violation_before_an_overflow_is_found() -> None:
+    question = problem(Stay(Box([-1e300], [1e300])), loop=plain_loop(1e100), initial=Box([1.5], [2.0]), horizon=5)
+    result = falsify(question)
+    assert result.verdict is Verdict.FALSIFIED
+    assert result.counterexample.t[-1] == 3.0
+
+
+def test_divergence_is_named() -> None:
+    question = problem(Stay(Box([-1.7e308], [1.7e308])), loop=plain_loop(1e100), initial=Box([1.0], [2.0]), horizon=5)
+    assert falsify(question).verdict is Verdict.UNKNOWN
+    assert decide(question).reason is Reason.ENCLOSURE_DIVERGED
+    assert reach(question, settings={"mode": "per-step"}).reason is Reason.ENCLOSURE_DIVERGED
+
+
+def test_a_point_without_generators_and_a_thin_polytope_are_initial_sets() -> None:
+    loop = plain_loop(0.5, size=2)
+    point = Zonotope(np.array([0.05, 1.0]), np.zeros((2, 0)))
+    edge = Stay(Box([-1.0, -1.0], [0.05, 2.0]), during=(0, 0))
+    assert decide(problem(edge, loop=loop, initial=point)).verdict is not Verdict.FALSIFIED
+    assert reach(problem(edge, loop=loop, initial=point)).reason is None
+    normals = np.array([[1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])
+    thin = Polytope(normals, np.array([1e-9, 1e-9, 1.0, 1.0]))
+    everything = Stay(Box([-5.0, -5.0], [5.0, 5.0]))
+    assert decide(problem(everything, loop=loop, initial=thin)).verdict is Verdict.VERIFIED
+    assert reach(problem(everything, loop=loop, initial=thin)).verdict is None
