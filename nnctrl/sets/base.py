@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Containment:
     """A certified answer: "inside" and "outside" are proved, "undecided" says nothing.
 
-    `witness` of "outside": a direction d with d'x > max d'(set), None where no double is one. Of "inside": the
+    `witness` of "outside": a direction d with d'x > max d'(set), None where none was proved. Of "inside": the
     coefficients of x, approximately, where the set is an image of a cube or ball, else None.
     """
 

@@ -76,9 +76,10 @@ def distance_lower_bound(a: AbstractSet, b: AbstractSet) -> Separation:
     support_a, support_b = _core_points(a, b, origin), _core_points(b, a, origin)
     points = closest_points(support_a, support_b, a.dim)
     directions = [points.shift, *face_normals(points, support_a, support_b)]
-    if isinstance(a, Polytope) and isinstance(b, Polytope) and _is_unbounded(a) and _is_unbounded(b):
-        # only directions without any rounding prove something: the stored normals
-        directions += [*a.normals, *(-b.normals)]
+    # of an unbounded polyhedron only directions without any rounding prove something: the stored normals
+    for of, sign in ((a, 1.0), (b, -1.0)):
+        if isinstance(of, Polytope) and _is_unbounded(of):
+            directions += list(sign * of.normals)
     found = [separation(a, b, direction, origin) for direction in directions]
     return max(found, key=lambda one: (one.distance, one.gap))
 

@@ -19,6 +19,7 @@ from nnctrl.sets.generators import (
     hits_exactly,
     image_of_generators,
     project_generators,
+    row_scaling,
     support_of_centre,
 )
 from nnctrl.sets.rounding import add_up, dot_up, grow_up, norm_up, sum_up, two_sum, widen_up
@@ -101,7 +102,7 @@ class Ellipsoid(AbstractSet):
         if box.verdict == "outside":
             return box
         point = np.clip(0.5 * lower + 0.5 * upper, lower, upper)
-        scale = 1.0 / abs(self.shape).sum(axis=1)
+        scale = row_scaling(self.shape)
         inverse = np.linalg.pinv(scale[:, None] * self.shape)
         shift = scale * (point - self.centre)
         guess = inverse @ shift

@@ -88,6 +88,12 @@ def contains_by_rows(
     return answer
 
 
+def row_scaling(generators: FloatArray) -> FloatArray:
+    """Powers of two [n] that bring rows of different units to about the same size; finite for subnormal rows too."""
+    exponents = -np.frexp(abs(generators).sum(axis=1))[1]
+    return np.asarray(np.ldexp(1.0, np.clip(exponents, -1000, 1000)), dtype=np.float64)
+
+
 @dataclass(frozen=True, eq=False)
 class RightInverse:
     """A proof that G maps onto the whole space, with the size of the coefficients that it takes.
@@ -108,12 +114,12 @@ class RightInverse:
         rows = np.abs(generators).sum(axis=1)
         if not ((rows > 0.0) & np.isfinite(rows)).all():
             return None
-        # rows of different units are brought to the same size; powers of two round nothing (checked: a subnormal could)
-        scaling = np.ldexp(1.0, np.clip(-np.frexp(rows)[1], -1000, 1000))
+        # powers of two round nothing (checked: a subnormal could)
+        scaling = row_scaling(generators)
         scaled = scaling[:, None] * generators
         if not np.array_equal(scaled / scaling[:, None], generators):
             return None
-        inverse = np.linalg.pinv(scaled)
+        inverse: FloatArray = np.asarray(np.linalg.pinv(scaled), dtype=np.float64)
         product, radius = matmul_enclosure(scaled, inverse)
         gap, error = two_sum(np.eye(len(rows)), -product)
         defect = sum_up(add_up(add_up(abs(gap), abs(error)), radius))

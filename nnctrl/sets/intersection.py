@@ -2,7 +2,7 @@
 
 "disjoint" is proved by a separating direction, "intersecting" by a point that is certified inside both. The point is
 looked for where two copies of the sets, shrunk about their middles, still meet: the more they can be shrunk, the deeper
-it lies inside both. Sets that only touch are decided where a point of contact is a double vector (boxes always).
+it lies inside both. Of sets that only touch boxes are always decided, others often not.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ NEAR = 1e-9
 class Intersection:
     """A certified answer: "disjoint" and "intersecting" are proved, "undecided" says nothing.
 
-    `witness` [n]: a direction from a to b that separates, or a common point.
+    `witness` [n]: a common point, or a direction from a to b that separates (of polyhedra: up to the rounding that the
+    proof accounts for).
     """
 
     verdict: Literal["disjoint", "intersecting", "undecided"]

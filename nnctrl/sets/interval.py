@@ -182,7 +182,7 @@ class Interval:
 
     def __pow__(self, exponent: int | float) -> Interval:
         """Integer powers, tight for even ones; negative ones are reciprocals."""
-        if not isinstance(exponent, Real) or not float(exponent).is_integer() or abs(exponent) > MAX_POWER:
+        if not isinstance(exponent, Real) or not abs(exponent) <= MAX_POWER or not float(exponent).is_integer():
             raise UnsupportedError(
                 f"an interval is raised to the power {exponent}, but only whole numbers up to {MAX_POWER} are "
                 "supported; write exp(p * log(x))"

@@ -119,12 +119,31 @@ class Polytope(AbstractSet):
         multipliers, _ = self._solve(direction, origin)
         if multipliers is None:
             return None
+        used = np.flatnonzero(multipliers)
+        if len(used) == 1:
+            single = self._single_face_bound(int(used[0]), direction, origin)
+            if single is not None:
+                return single
         error = exact_residual(direction, self.normals.T, multipliers)
         value = Fraction(0)
         for i in np.flatnonzero(multipliers):
             slack = Fraction(float(self.offsets[i])) - exact_dot(self.normals[i], origin)
             value += Fraction(float(multipliers[i])) * slack
         return DualBound(np.array([fraction_up(abs(e)) for e in error]), fraction_up(value))
+
+    def _single_face_bound(self, face: int, direction: FloatArray, origin: FloatArray) -> DualBound | None:
+        """The bound that one face gives where its normal is exactly parallel to the direction: it has no residual.
+
+        Only such bounds hold on a polyhedron that is unbounded in other directions.
+        """
+        normal = [Fraction(float(v)) for v in self.normals[face]]
+        goal = [Fraction(float(v)) for v in direction]
+        lead = int(np.argmax(abs(self.normals[face])))
+        factor = goal[lead] / normal[lead]
+        if factor <= 0 or any(g != factor * v for g, v in zip(goal, normal, strict=True)):
+            return None
+        slack = Fraction(float(self.offsets[face])) - exact_dot(self.normals[face], origin)
+        return DualBound(np.zeros(self.dim), fraction_up(factor * slack))
 
     @np.errstate(all="ignore")
     def extent(self, origin: FloatArray) -> FloatArray:

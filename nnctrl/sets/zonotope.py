@@ -18,6 +18,7 @@ from nnctrl.sets.generators import (
     hits_exactly,
     image_of_generators,
     project_generators,
+    row_scaling,
     support_of_centre,
 )
 from nnctrl.sets.linear_program import minimise
@@ -137,7 +138,7 @@ class Zonotope(AbstractSet):
     def _least_coefficients(self, point: FloatArray) -> tuple[FloatArray | None, FloatArray | None]:
         """Coefficients of least |xi|_inf for `point` and the direction that needs them; None where there are none."""
         count = self.generators.shape[1]
-        scale = 1.0 / abs(self.generators).sum(axis=1)
+        scale = row_scaling(self.generators)
         rows = scale[:, None] * self.generators
         # variables (xi, t): least t with -t <= xi <= t
         cube = np.block([[np.eye(count), -np.ones((count, 1))], [-np.eye(count), -np.ones((count, 1))]])

@@ -274,3 +274,10 @@ def test_directions_of_any_batch_shape() -> None:
     assert box.support([1.0, 0.0]).shape == ()
     assert box.support(np.ones((4, 3, 2))).shape == (4, 3)
     assert box.support_vector(np.ones((4, 3, 2))).shape == (4, 3, 2)
+
+
+def test_rows_of_subnormal_size_end() -> None:
+    """1 / 1e-310 is infinite, and LAPACK does not return from an infinite matrix."""
+    shape = [[1e-310, -2e-310, 1e-310], [1.0, 2.0, 1.0], [3.0, 1.0, 2.0]]
+    for some in (Ellipsoid(np.zeros(3), shape), Zonotope(np.zeros(3), shape)):
+        assert some.contains(np.zeros(3)).verdict != "outside"

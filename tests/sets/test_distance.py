@@ -284,3 +284,19 @@ def test_results_are_read_only() -> None:
     found = distance_lower_bound(Ball([0.0, 0.0], 1.0), Ball([4.0, 0.0], 1.0))
     with pytest.raises(ValueError, match="read-only"):
         found.direction[0] = 1.0
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_half_spaces_are_bounded_along_their_own_normals(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    normal = rng.standard_normal(int(rng.integers(1, 5)))
+    below, above = Polytope.half_space(normal, 1.0), Polytope.half_space(-2.0 * normal, -6.0)
+    assert 1.0 <= float(below.support(normal)) <= 1.0 + 1e-15
+    truth = 2.0 / np.linalg.norm(normal)
+    assert truth * (1.0 - 1e-12) <= distance_lower_bound(below, above).distance <= truth * (1.0 + 1e-15)
+
+
+def test_a_half_plane_far_from_its_own_point_is_separated() -> None:
+    corner, normal = np.array([-1e9, 1e9 + 3.0]), np.array([3.0, 4.0])
+    box, below = Box(corner + normal, corner + 2.0 * normal), Polytope.half_space(normal, float(normal @ corner))
+    assert 5.0 * (1.0 - 1e-6) <= distance_lower_bound(box, below).distance <= 5.0
