@@ -109,7 +109,7 @@ class DiscreteReachability:
         self.noise = disturbance_bounds(step)
 
     def run(self, steps: int, progress: Progress) -> DiscreteReach:
-        """Bound the states of steps 1 .. `steps`."""
+        """Bound the states of steps 1 .. `steps`, of fewer where time or memory run out or the states overflow."""
         generator = torch.Generator().manual_seed(self.settings.seed)
         parameters = self.initial.sample(generator, self.settings.samples)
         noise = self._sample_noise(generator, len(parameters), steps)
@@ -123,6 +123,9 @@ class DiscreteReachability:
         previous: FloatArray | None = None
         for k in range(1, steps + 1):
             progress.update(f"step {k} of {steps}", k - 1, steps)
+            if self.meter.exhausted() in ("time-budget", "memory-budget"):
+                stopped = stopped or self.meter.exhausted()
+                break
             if not bool(torch.isfinite(states[:, k]).all()):
                 break
             V = principal_directions(states[:, k].numpy())
@@ -177,7 +180,7 @@ class DiscreteReachability:
         if mode == "per-step" or k == 1:
             return StepBounds(directions, upper, attained, reached), [search]
         loose = np.flatnonzero(~(upper - reached <= tight))
-        if not len(loose):
+        if not len(loose) or self.meter.exhausted():
             return StepBounds(directions, upper, reached, reached), [search]
         again = self._search(
             self._unrolled(k), self._inputs(k), parameters, noise[:, :k], directions[loose], tight[loose]

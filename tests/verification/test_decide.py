@@ -269,6 +269,15 @@ def test_the_time_budget_is_kept_within_a_long_enclosure() -> None:
     assert result.wall_s < 5.0
 
 
+@pytest.mark.parametrize("mode", ["per-step", "k-step", "combined"])
+def test_reach_ends_with_its_time(mode: str) -> None:
+    question = problem(Stay(Box(np.full(2, -1e9), np.full(2, 1e9))), horizon=400)
+    result = reach(question, budget=Budget(timeout_s=0.5), settings={"mode": mode, "eps": 1e-6})
+    assert result.reason is Reason.TIME_BUDGET
+    assert result.statistics.steps < 400
+    assert result.wall_s < 10.0
+
+
 def test_falsification_takes_its_share_of_the_budget_only() -> None:
     compiled = CompiledProblem.of(problem(Stay(Box(np.full(2, -50.0), np.full(2, 50.0)))))
     meter = Meter(seconds=20.0)
