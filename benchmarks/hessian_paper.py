@@ -36,7 +36,7 @@ SOURCE = "published with the paper 'Provable Bounds on the Hessian of Neural Net
 
 def _controller(path: Path) -> Controller:
     """The paper's networks are tanh networks; state dicts do not say so themselves."""
-    return Controller(load_network(path, activation="tanh"))
+    return Controller(load_network(path, activation=None if path.suffix.lower() == ".onnx" else "tanh"))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,13 @@ from nnctrl.errors import InputError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write the whole file or leave what was there, so that nobody reads half of one; InputError if it cannot be."""
+    """Write the whole file or leave what was there, so that nobody reads half of one; InputError if it cannot be.
+
+    A link is followed. What is there and is no regular file (a device, a pipe) is refused: renaming would replace it.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no regular file; give the name of a file")
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:

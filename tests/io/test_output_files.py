@@ -95,3 +95,15 @@ def test_json_is_strict_and_exact() -> None:
     assert len(text.splitlines()) == 4
     with pytest.raises(ValueError, match="not JSON compliant"):
         json_bytes({"a": float("nan")})
+
+
+def test_links_are_followed_and_pipes_are_left_alone(tmp_path: Path) -> None:
+    target, link, pipe = tmp_path / "r.json", tmp_path / "link.json", tmp_path / "pipe"
+    link.symlink_to(target)
+    write_atomically(link, b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match="is no regular file"):
+        write_atomically(pipe, b"new")
+    assert pipe.is_fifo()
