@@ -12,6 +12,14 @@ from typing import Literal
 Exhausted = Literal["node-budget", "time-budget", "memory-budget"]
 
 
+class BudgetSpentError(Exception):
+    """Work that cannot be left half done ran out of its budget; whoever began it says UNKNOWN with `reason`."""
+
+    def __init__(self, reason: Exhausted) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 def peak_memory_bytes() -> int:
     """Peak resident memory of this process so far, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -45,3 +53,9 @@ class Meter:
         if peak_memory_bytes() >= self.memory_bytes:
             return "memory-budget"
         return None
+
+    def require(self) -> None:
+        """Raise BudgetSpentError if time or memory are used up: for the inside of long pieces of work."""
+        spent = self.exhausted()
+        if spent in ("time-budget", "memory-budget"):
+            raise BudgetSpentError(spent)

@@ -87,7 +87,7 @@ def maximise(
     pairs = torch.arange(count)
     boxes = (lower.expand(count, -1), upper.expand(count, -1))
     batch = int(max(16, min(LARGEST_BATCH, BATCH_BYTES // max(1, bound.bytes_per_pair(view)))))
-    found = _bound(view, bound, *boxes, directions, batch)
+    found = _bound(view, bound, *boxes, directions, batch, meter)
     nodes = count
     meter.nodes += count
     settled = torch.full((count,), -torch.inf, dtype=torch.float64)
@@ -96,7 +96,7 @@ def maximise(
     while True:
         if nodes >= asked:
             # splitting does not get below the rounding of the bound; to ask once is enough
-            tolerance = torch.maximum(tolerance, 2.0 * _rounding_floor(view, bound, incumbents, batch))
+            tolerance = torch.maximum(tolerance, 2.0 * _rounding_floor(view, bound, incumbents, batch, meter))
             nodes, meter.nodes, asked = nodes + count, meter.nodes + count, math.inf
         # where both overflow nothing is known
         gap = torch.nan_to_num(found.upper - incumbents.values[pairs], nan=torch.inf, posinf=torch.inf)
@@ -113,7 +113,7 @@ def maximise(
         axis = splitting.axis(*old_boxes, old_found)
         children = halve(*old_boxes, axis)
         child_pairs = old_pairs.repeat(2)
-        new = _bound(view, bound, *children, directions[child_pairs], batch)
+        new = _bound(view, bound, *children, directions[child_pairs], batch, meter)
         new = new._replace(upper=torch.fmin(new.upper, old_found.upper.repeat(2)))
         nodes += len(child_pairs)
         meter.nodes += len(child_pairs)
@@ -126,22 +126,33 @@ def maximise(
     return SupportSearch(result, incumbents.values, incumbents.points, nodes, stopped)
 
 
-def _rounding_floor(view: NetworkView, bound: AbstractBound, incumbents: _Incumbents, batch: int) -> Tensor:
+def _rounding_floor(
+    view: NetworkView, bound: AbstractBound, incumbents: _Incumbents, batch: int, meter: Meter
+) -> Tensor:
     """How far the bound of a single point, the best known one, lies above its value, [p]; inf where it overflows."""
     points = incumbents.points
-    upper = _bound(view, bound, points, points, incumbents.directions, batch).upper
+    upper = _bound(view, bound, points, points, incumbents.directions, batch, meter).upper
     return torch.nan_to_num(upper - incumbents.values, nan=torch.inf, posinf=torch.inf)
 
 
 def _bound(
-    view: NetworkView, bound: AbstractBound, lower: Tensor, upper: Tensor, directions: Tensor, batch: int
+    view: NetworkView,
+    bound: AbstractBound,
+    lower: Tensor,
+    upper: Tensor,
+    directions: Tensor,
+    batch: int,
+    meter: Meter,
 ) -> UpperBound:
-    """The bound in batches that fit into memory, without gradients."""
+    """The bound in batches that fit into memory, without gradients; what the budget does not reach is +inf."""
+    pieces = []
     with torch.no_grad():
-        pieces = [
-            bound.upper(view, lower[i : i + batch], upper[i : i + batch], directions[i : i + batch])
-            for i in range(0, len(lower), batch)
-        ]
+        for i in range(0, len(lower), batch):
+            if i and meter.exhausted() in ("time-budget", "memory-budget"):
+                nothing = torch.zeros_like(lower[i:])
+                pieces.append(UpperBound(torch.full_like(nothing[:, 0], torch.inf), nothing, nothing))
+                break
+            pieces.append(bound.upper(view, lower[i : i + batch], upper[i : i + batch], directions[i : i + batch]))
     found = UpperBound(*(torch.cat(parts) for parts in zip(*pieces, strict=True)))
     return found._replace(upper=torch.nan_to_num(found.upper, nan=torch.inf, posinf=torch.inf))
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nnctrl.bounds.taylor_form import TaylorForm
 from nnctrl.bounds.view import NetworkView, tensor
+from nnctrl.branching.meter import Meter
 from nnctrl.reachability.parametrisation import Parametrisation
 from nnctrl.systems.closed_loop import StepMap
 
@@ -69,14 +70,15 @@ class StepChain:
         """The signals of the final step: the state only."""
         return ChainStep(state.rows(slice(0, self.plant_size)), None)
 
-    def simulate(self, start: Tensor, disturbances: Tensor) -> tuple[Tensor, Tensor]:
+    def simulate(self, start: Tensor, disturbances: Tensor, meter: Meter) -> tuple[Tensor, Tensor]:
         """Point trajectories through the same step map, differentiable.
 
         `start` [batch, state], `disturbances` [batch, steps, w] give plant states [batch, steps + 1, n] and inputs with
-        outputs [batch, steps, m + y].
+        outputs [batch, steps, m + y]. BudgetSpentError when the meter's time or memory runs out on the way.
         """
         state, states, others = start, [start[:, : self.plant_size]], []
         for index in range(disturbances.shape[1]):
+            meter.require()
             result = self.view(torch.cat([state, disturbances[:, index]], -1))
             state = result[:, : self.state_size]
             states.append(state[:, : self.plant_size])

@@ -27,10 +27,11 @@ from nnctrl.branching.splitting import AbstractSplitting
 from nnctrl.networks.layers import Affine
 from nnctrl.networks.network import Network
 from nnctrl.progress import Progress
-from nnctrl.reachability.chain import StepChain, disturbance_bounds
+from nnctrl.reachability.chain import disturbance_bounds
 from nnctrl.reachability.flowpipe import FlowpipeStep
 from nnctrl.reachability.parametrisation import Parametrisation, image_of_box
 from nnctrl.reachability.rotation import enclosing_coordinates, principal_directions
+from nnctrl.reachability.sampled import SampledStates
 from nnctrl.sets.rounding import UNIT_ROUNDOFF, matmul_enclosure, sum_up, widen_up
 from nnctrl.sets.zonotope import Zonotope
 from nnctrl.systems.absorb import precede
@@ -110,12 +111,7 @@ class DiscreteReachability:
 
     def run(self, steps: int, progress: Progress) -> DiscreteReach:
         """Bound the states of steps 1 .. `steps`, of fewer where time or memory run out or the states overflow."""
-        generator = torch.Generator().manual_seed(self.settings.seed)
-        parameters = self.initial.sample(generator, self.settings.samples)
-        noise = self._sample_noise(generator, len(parameters), steps)
-        chain = StepChain.of(self.step, self.size)
-        with torch.no_grad():
-            states, _ = chain.simulate(self.initial.view(parameters), noise)
+        sampled = SampledStates(self.step, self.initial, self.settings.samples, self.settings.seed)
         current, result = self.initial, []
         bounds: list[StepBounds] = []
         nodes, gap, stopped = 0, 0.0, None
@@ -126,11 +122,12 @@ class DiscreteReachability:
             if self.meter.exhausted() in ("time-budget", "memory-budget"):
                 stopped = stopped or self.meter.exhausted()
                 break
-            if not bool(torch.isfinite(states[:, k]).all()):
+            sampled.advance()
+            if not bool(torch.isfinite(sampled.now).all()):
                 break
-            V = principal_directions(states[:, k].numpy())
+            V = principal_directions(sampled.now.numpy())
             directions = np.concatenate([V, -V, given])
-            found, searches = self._bound_step(k, current, previous, parameters, noise, states, directions)
+            found, searches = self._bound_step(k, current, previous, sampled, directions)
             nodes += sum(search.nodes for search in searches)
             gap = max(gap, float(np.max(found.upper - found.attained)))
             stopped = stopped or next((search.stopped for search in searches if search.stopped), None)
@@ -148,29 +145,28 @@ class DiscreteReachability:
         k: int,
         current: Parametrisation,
         previous: FloatArray | None,
-        parameters: Tensor,
-        noise: Tensor,
-        states: Tensor,
+        sampled: SampledStates,
         directions: FloatArray,
     ) -> tuple[StepBounds, list[SupportSearch]]:
         """Bounds in `directions` [p, n] after step k, and the searches that gave them."""
         mode, eps = self.settings.mode, self.settings.eps
-        values = states[:, k].numpy() @ directions.T
+        values = sampled.now.numpy() @ directions.T
         reached = values.max(axis=0)
         share = self.settings.width_share * (reached - values.min(axis=0))
         tight = np.minimum(eps, np.maximum(share, 1e-9 * (1.0 + np.abs(reached))))
         if mode == "k-step":
-            search = self._search(self._unrolled(k), self._inputs(k), parameters, noise[:, :k], directions, tight)
+            search = self._search(
+                self._unrolled(k), self._inputs(k), sampled.parameters, sampled.noise, directions, tight
+            )
             attained = search.attained.numpy()
             return StepBounds(directions, search.upper.numpy(), attained, np.maximum(reached, attained)), [search]
-        before = states[:, k - 1]
-        starts = parameters if previous is None else before @ tensor(previous).T
+        starts = sampled.parameters if previous is None else sampled.before @ tensor(previous).T
         tolerance = tight if mode == "combined" and k == 1 else np.full(len(directions), eps)
         search = self._search(
             self._from_coordinates(self.step.network, current, 1),
             self._boxes(current, 1),
             starts,
-            noise[:, k - 1 : k],
+            sampled.last_noise,
             directions,
             tolerance,
         )
@@ -183,7 +179,7 @@ class DiscreteReachability:
         if not len(loose) or self.meter.exhausted():
             return StepBounds(directions, upper, reached, reached), [search]
         again = self._search(
-            self._unrolled(k), self._inputs(k), parameters, noise[:, :k], directions[loose], tight[loose]
+            self._unrolled(k), self._inputs(k), sampled.parameters, sampled.noise, directions[loose], tight[loose]
         )
         upper[loose] = np.minimum(upper[loose], again.upper.numpy())
         reached[loose] = np.maximum(reached[loose], again.attained.numpy())
@@ -251,9 +247,3 @@ class DiscreteReachability:
         """The directions that were asked for, over the composite state [p, size]."""
         given = np.zeros((0, self.plant_size)) if self.settings.directions is None else self.settings.directions
         return np.pad(given, ((0, 0), (0, self.size - self.plant_size)))
-
-    def _sample_noise(self, generator: torch.Generator, count: int, steps: int) -> Tensor:
-        low, high = self.noise
-        unit = torch.rand(count, steps, self.noise_size, generator=generator, dtype=torch.float64)
-        unit[: count // 2] = torch.round(unit[: count // 2])
-        return torch.minimum(torch.maximum(low + unit * (high - low), low), high)

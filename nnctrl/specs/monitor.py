@@ -15,7 +15,7 @@ from nnctrl.sets.rounding import UNIT_ROUNDOFF
 from nnctrl.specs.moving import Moving
 from nnctrl.specs.regions import AbstractRegion, region_of
 from nnctrl.specs.separation import CertifiedMargin
-from nnctrl.specs.spec import Avoid, Reach, Requirement, Spec, Stay
+from nnctrl.specs.spec import Avoid, Reach, Requirement, Spec
 from nnctrl.specs.sublevel import Sublevel
 from nnctrl.specs.sublevel_region import SublevelRegion
 
@@ -115,8 +115,6 @@ def monitors_of(spec: Spec, states: Sequence[str], others: Sequence[str], horizo
 
 
 def _monitor(id: str, requirement: Requirement, states: list[str], others: list[str], horizon: int) -> Monitor:
-    if not isinstance(requirement, Stay | Avoid | Reach):
-        raise InputError(f"requirement '{id}' is a {type(requirement).__name__}; give Reach, Avoid or Stay")
     names = list(requirement.on) if requirement.on is not None else states
     known = states + others
     for name in names:
@@ -144,19 +142,12 @@ def _monitor(id: str, requirement: Requirement, states: list[str], others: list[
     return Monitor(id, requirement, region, velocity, lanes, needs_inputs, first, last)
 
 
-def _window(id: str, requirement: Stay | Avoid | Reach, horizon: int) -> tuple[int, int]:
+def _window(id: str, requirement: Requirement, horizon: int) -> tuple[int, int]:
     """First and last step that count, checked against the horizon."""
-    if isinstance(requirement, Reach):
-        times = (requirement.at, requirement.at) if requirement.at is not None else (0, requirement.within)
-    else:
-        times = requirement.during or (0, horizon)
-    window = []
-    for time in times:
-        if time is None or time != int(time) or not 0 <= time <= horizon:
+    first, last = requirement.window(horizon)
+    for time in (first, last):
+        if time != int(time) or time > horizon:
             raise InputError(
-                f"requirement '{id}' speaks of time {time}; give whole steps between 0 and the horizon {horizon}"
+                f"requirement '{id}' speaks of time {time:g}; give whole steps between 0 and the horizon {horizon}"
             )
-        window.append(int(time))
-    if window[0] > window[1]:
-        raise InputError(f"requirement '{id}' is during {times}; give the first time before the last")
-    return window[0], window[1]
+    return int(first), int(last)

@@ -8,8 +8,11 @@ of steps 0 .. horizon - 1, states those of steps 0 .. horizon.
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from numbers import Real
 from typing import ClassVar
 
 from nnctrl.errors import InputError
@@ -20,14 +23,60 @@ from nnctrl.specs.sublevel import Sublevel
 Target = AbstractSet | Moving | Sublevel
 
 
-@dataclass(frozen=True, kw_only=True)
-class Requirement:
-    """Common to all requirements: `on` names the coordinates that the set is over, by default all states in order."""
+@dataclass(frozen=True)
+class Requirement(ABC):
+    """Common to all requirements: `on` names the coordinates that the set is over, by default all states in order.
 
-    on: tuple[str, ...] | None = None
-    name: str = ""
+    InputError for anything that is not what it should be: a set, names, finite times >= 0 in order.
+    """
+
+    target: Target
+    on: tuple[str, ...] | None = field(default=None, kw_only=True)
+    name: str = field(default="", kw_only=True)
 
     kind: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise InputError(f"the name of a requirement is {self.name!r}; give a string")
+        if not isinstance(self.target, Target):
+            raise InputError(
+                f"the set of {self._called} is a {type(self.target).__name__}; give a set (Box, Ball, Polytope, ...), "
+                "a Moving set or a Sublevel"
+            )
+        if self.on is None:
+            return
+        if not isinstance(self.on, tuple | list) or not all(isinstance(name, str) for name in self.on):
+            raise InputError(f"the coordinates of {self._called} are on={self.on!r}; give a tuple of names")
+        object.__setattr__(self, "on", tuple(self.on))
+        twice = {name for name in self.on if self.on.count(name) > 1}
+        if twice:
+            raise InputError(f"{self._called} names the coordinate '{min(twice)}' twice; name each once")
+
+    @property
+    def _called(self) -> str:
+        """How messages speak of this requirement."""
+        return f"the requirement '{self.name}'" if self.name else f"a {type(self).__name__} requirement"
+
+    def _check_during(self, during: object) -> None:
+        """`during` is None or two times, the first not after the last."""
+        if during is None:
+            return
+        if not isinstance(during, tuple | list) or len(during) != 2:
+            raise InputError(f"{self._called} is during {during!r}; give the pair (first time, last time)")
+        first, last = (self._check_time(time) for time in during)
+        if first > last:
+            raise InputError(f"{self._called} is during {first:g} to {last:g}; give the first time before the last")
+
+    def _check_time(self, time: object) -> float:
+        value = float(time) if isinstance(time, Real) and not isinstance(time, bool) else math.nan
+        if not 0.0 <= value < math.inf:
+            raise InputError(f"{self._called} speaks of time {time!r}; give finite times from 0 on")
+        return value
+
+    @abstractmethod
+    def window(self, horizon: float) -> tuple[float, float]:
+        """First and last time that count."""
 
     def __and__(self, other: Requirement | Spec) -> Spec:
         """Both requirements."""
@@ -38,35 +87,54 @@ class Requirement:
 class Stay(Requirement):
     """The trajectory is in `target` at all times of `during` (first, last), by default at all times."""
 
-    target: Target
     during: tuple[float, float] | None = None
 
     kind: ClassVar[str] = "stay"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_during(self.during)
+
+    def window(self, horizon: float) -> tuple[float, float]:
+        """First and last time that count."""
+        return (0.0, horizon) if self.during is None else self.during
 
 
 @dataclass(frozen=True)
 class Avoid(Requirement):
     """The trajectory is never in `target` during (first, last), by default never at all."""
 
-    target: Target
     during: tuple[float, float] | None = None
 
     kind: ClassVar[str] = "avoid"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_during(self.during)
+
+    def window(self, horizon: float) -> tuple[float, float]:
+        """First and last time that count."""
+        return (0.0, horizon) if self.during is None else self.during
 
 
 @dataclass(frozen=True)
 class Reach(Requirement):
     """The trajectory is in `target` `at` a time, or at some time <= `within`."""
 
-    target: Target
     at: float | None = None
     within: float | None = None
 
     kind: ClassVar[str] = "reach"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if (self.at is None) == (self.within is None):
-            raise InputError("a Reach requirement takes exactly one of at=TIME and within=TIME")
+            raise InputError(f"{self._called} takes exactly one of at=TIME and within=TIME")
+        self._check_time(self.within if self.at is None else self.at)
+
+    def window(self, horizon: float) -> tuple[float, float]:
+        """First and last time at which the set may be reached."""
+        return (self.at, self.at) if self.at is not None else (0.0, horizon if self.within is None else self.within)
 
 
 @dataclass(frozen=True)
@@ -76,8 +144,11 @@ class Spec:
     requirements: tuple[Requirement, ...]
 
     def __post_init__(self) -> None:
-        if not self.requirements:
-            raise InputError("a specification needs at least one requirement")
+        if not isinstance(self.requirements, tuple) or not self.requirements:
+            raise InputError("a specification is a tuple of at least one requirement; join requirements with &")
+        for item in self.requirements:
+            if not isinstance(item, Requirement):
+                raise InputError(f"a specification holds a {type(item).__name__}; give Reach, Avoid or Stay")
         ids = [id for id, _ in self.items()]
         twice = {id for id in ids if ids.count(id) > 1}
         if twice:

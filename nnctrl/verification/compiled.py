@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nnctrl._typing import FloatArray
+from nnctrl.branching.meter import Meter
 from nnctrl.errors import UnsupportedError
 from nnctrl.networks.layers import Affine
 from nnctrl.reachability.chain import StepChain
@@ -55,11 +56,11 @@ class CompiledProblem:
         """Number of plant inputs."""
         return self.closed_loop.plant.input_size
 
-    def signals(self, parameters: Tensor, noise: Tensor) -> Tensor:
+    def signals(self, parameters: Tensor, noise: Tensor, meter: Meter) -> Tensor:
         """Simulated signals [batch, horizon + 1, states + inputs + outputs]; inputs and outputs of the last step are
-        nan.
+        nan. BudgetSpentError as `StepChain.simulate`.
         """
-        states, others = self.chain.simulate(self.initial.view(parameters), noise)
+        states, others = self.chain.simulate(self.initial.view(parameters), noise, meter)
         missing = others.new_full((len(others), 1, others.shape[-1]), torch.nan)
         return torch.cat([states, torch.cat([others, missing], 1)], -1)
 

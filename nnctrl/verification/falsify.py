@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nnctrl.branching.meter import Meter
+from nnctrl.branching.meter import BudgetSpentError, Meter
 from nnctrl.progress import Progress
 from nnctrl.specs.monitor import Monitor
 from nnctrl.verification.compiled import CompiledProblem
@@ -24,7 +24,10 @@ DESCENT_STEPS = 25
 WORST_KEPT = 8
 REPLAYS = 12
 STEPS_AT_ONCE = 100_000
-"""Simulated steps in one batch of samples: it bounds the memory, and the budget is looked at after each."""
+"""Simulated steps in one batch of samples: it bounds the memory."""
+
+REPLAY_SHARE = 0.1
+"""Part of the time budget that one replay may take, even when the search for its trajectory has used it up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,39 +77,48 @@ class Falsifier:
         self._worst: list[_Points | None] = [None] * len(problem.monitors)
 
     def run(self, meter: Meter, progress: Progress) -> Falsification:
-        """Sample, descend, replay, until a violation is proved or `meter` is exhausted; at least one batch is drawn."""
+        """Sample, descend, replay, until a violation is proved or `meter` is exhausted."""
+        try:
+            return self.found(self._search(meter, progress))
+        except BudgetSpentError:
+            return self.found(None)
+
+    def _search(self, meter: Meter, progress: Progress) -> Counterexample | None:
         batch = max(16, STEPS_AT_ONCE // self.problem.horizon)
         for drawn in range(0, self.samples, batch):
-            if drawn and meter.exhausted():
-                return self.found(None)
+            meter.require()
             progress.update("looking for a counterexample", drawn, self.samples)
             parameters = self.problem.initial.sample(self.generator, min(batch, self.samples - drawn))
             proved = self._simulate_and_replay(parameters, self._noise(len(parameters)), meter)
             if proved is not None:
-                return self.found(proved)
+                return proved
         starts = [(number, points) for number, points in enumerate(self._worst) if points is not None]
-        if not starts or meter.exhausted():
-            return self.found(None)
+        if not starts:
+            return None
         progress.update("following the gradients of the margins")
-        return self.found(self._simulate_and_replay(*self._descend(starts, meter), meter))
+        return self._simulate_and_replay(*self._descend(starts, meter), meter)
 
     def try_centres(self, parameters: Tensor, meter: Meter) -> Falsification:
         """Simulate from `parameters` [batch, q] under the middle of the disturbances, and replay what violates."""
         chain = self.problem.chain
         middle = 0.5 * chain.disturbance_lower + 0.5 * chain.disturbance_upper
         noise = middle.expand(len(parameters), self.problem.horizon, -1)
-        return self.found(self._simulate_and_replay(parameters, noise, meter))
+        try:
+            return self.found(self._simulate_and_replay(parameters, noise, meter))
+        except BudgetSpentError:
+            return self.found(None)
 
     def found(self, proved: Counterexample | None) -> Falsification:
-        """What is known so far."""
-        return Falsification(list(self.margins), proved, None if proved is not None else self.candidate)
+        """What is known so far; the margin of a requirement that no finished simulation speaks of is nan."""
+        margins = [margin if math.isfinite(margin) else math.nan for margin in self.margins]
+        return Falsification(margins, proved, None if proved is not None else self.candidate)
 
     def _simulate_and_replay(self, parameters: Tensor, noise: Tensor, meter: Meter) -> Counterexample | None:
         """A proved counterexample among these trajectories, or None; the worst of them are kept for the descent."""
         if not len(parameters):
             return None
         with torch.no_grad():
-            signals = self.problem.signals(parameters, noise)
+            signals = self.problem.signals(parameters, noise, meter)
             all_margins = [monitor.trajectory_margin(signals) for monitor in self.problem.monitors]
         for number, margins in enumerate(all_margins):
             self.margins[number] = min(self.margins[number], float(margins.min()))
@@ -123,7 +135,7 @@ class Falsifier:
         for parameter, noise, margin in zip(points.parameters, points.noise, points.margins, strict=True):
             if monitor.holds(margin) or (self.candidate is not None and meter.exhausted()):
                 return None
-            proved, trajectory = replay(self.problem, monitor, parameter, noise)
+            proved, trajectory = replay(self.problem, monitor, parameter, noise, meter.share(REPLAY_SHARE))
             if proved:
                 return trajectory
             self.candidate = self.candidate or trajectory
@@ -148,14 +160,17 @@ class Falsifier:
         sizes = (start.upper - start.lower, chain.disturbance_upper - chain.disturbance_lower)
         best, best_margin, step = point, torch.full((len(which),), torch.inf, dtype=torch.float64), 0.25
         for _ in range(DESCENT_STEPS):
-            if meter.exhausted():
+            variables = (point[0].detach().requires_grad_(True), point[1].detach().requires_grad_(True))
+            try:
+                with torch.enable_grad():
+                    signals = self.problem.signals(*variables, meter)
+                    margins = torch.stack([monitor.trajectory_margin(signals) for monitor in self.problem.monitors])
+                    own = margins.gather(0, which.unsqueeze(0)).squeeze(0)
+                    # a margin may depend on nothing at all (an inequality without variables)
+                    total = own.sum() + 0.0 * sum(part.sum() for part in variables)
+                    gradients = torch.autograd.grad(total, variables, allow_unused=True, materialize_grads=True)
+            except BudgetSpentError:
                 break
-            variables = [part.detach().requires_grad_(True) for part in point]
-            with torch.enable_grad():
-                signals = self.problem.signals(*variables)
-                margins = torch.stack([monitor.trajectory_margin(signals) for monitor in self.problem.monitors])
-                own = margins.gather(0, which.unsqueeze(0)).squeeze(0)
-                gradients = torch.autograd.grad(own.sum(), variables, allow_unused=True, materialize_grads=True)
             better = own.detach() < best_margin
             best_margin = torch.where(better, own.detach(), best_margin)
             best = (

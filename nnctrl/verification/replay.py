@@ -17,6 +17,7 @@ from torch import Tensor
 from nnctrl._typing import FloatArray
 from nnctrl.bounds.taylor_form import TaylorForm
 from nnctrl.bounds.view import tensor
+from nnctrl.branching.meter import Meter
 from nnctrl.specs.monitor import Monitor
 from nnctrl.systems.simulation import Trajectory, simulate
 from nnctrl.verification.compiled import CompiledProblem
@@ -31,13 +32,18 @@ in turn.
 """
 
 
-def replay(problem: CompiledProblem, monitor: Monitor, parameter: Tensor, noise: Tensor) -> tuple[bool, Counterexample]:
-    """Whether the trajectory from `parameter` [q] under `noise` [steps, w] certainly violates, and that trajectory."""
+def replay(
+    problem: CompiledProblem, monitor: Monitor, parameter: Tensor, noise: Tensor, meter: Meter
+) -> tuple[bool, Counterexample]:
+    """Whether the trajectory from `parameter` [q] under `noise` [steps, w] certainly violates, and that trajectory.
+
+    BudgetSpentError when the meter's time or memory runs out on the way.
+    """
     x0 = _start(problem, parameter)
     if x0 is None:
         rounded = problem.plant_state(parameter)
         return False, _counterexample(problem, monitor, rounded, noise, problem.horizon, math.nan)
-    violations = _violations(problem, monitor, x0, noise)
+    violations = _violations(problem, monitor, x0, noise, meter)
     proved = [step for step, value in violations.items() if bool(monitor.violates(torch.tensor(value)))]
     if monitor.is_reach:
         certain, step, size = len(proved) == len(violations), monitor.last, min(violations.values())
@@ -58,28 +64,34 @@ def _start(problem: CompiledProblem, parameter: Tensor) -> FloatArray | None:
     return None
 
 
-def _violations(problem: CompiledProblem, monitor: Monitor, x0: FloatArray, noise: Tensor) -> dict[int, float]:
+def _violations(
+    problem: CompiledProblem, monitor: Monitor, x0: FloatArray, noise: Tensor, meter: Meter
+) -> dict[int, float]:
     """Certified violation at every step that counts; the simulated states are checked against the enclosure."""
     chain = problem.chain
     point = tensor(problem.lift_point(x0)).unsqueeze(0)
     state = TaylorForm.of_box(point, point)
-    simulated = _simulate(problem, x0, noise, monitor.last).x[0]
     result: dict[int, float] = {}
+    ranges = []
     with torch.no_grad():
         for k in range(monitor.last + 1):
+            meter.require()
             if k < problem.horizon:
                 signals, state = chain.step(state, (noise[k], noise[k]))
             else:
                 signals = chain.last(state)
-            _check_agreement(signals.state, simulated[k], k)
+            ranges.append((signals.state.lower[0].numpy(), signals.state.upper[0].numpy()))
             if monitor.active(k):
                 value = float(monitor.violation(k, signals.signals))
                 result[k] = value if math.isfinite(value) else -math.inf
+    simulated = _simulate(problem, x0, noise, monitor.last).x[0]
+    for k, (lower, upper) in enumerate(ranges):
+        _check_agreement(lower, upper, simulated[k], k)
     return result
 
 
-def _check_agreement(form: TaylorForm, simulated: FloatArray, step: int) -> None:
-    excess = np.maximum(form.lower[0].numpy() - simulated, simulated - form.upper[0].numpy())
+def _check_agreement(lower: FloatArray, upper: FloatArray, simulated: FloatArray, step: int) -> None:
+    excess = np.maximum(lower - simulated, simulated - upper)
     allowed = AGREEMENT * (1.0 + np.abs(simulated))
     if not np.isnan(excess).any() and (excess > allowed).any():
         raise RuntimeError(

@@ -103,7 +103,8 @@ _TEXTS = {
 
 @dataclass(frozen=True)
 class RequirementResult:
-    """One requirement: `margin_certified` <= true margin <= `margin_sampled`; nan where there is none.
+    """One requirement: `margin_certified` <= true margin <= `margin_sampled`; nan where there is none. The certified
+    one is rounded outward; the sampled one is a simulation's, up to its own rounding.
 
     A margin is positive where the requirement holds: the distance to an avoided set, the depth inside a set to stay
     in or to reach.

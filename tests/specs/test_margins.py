@@ -121,6 +121,32 @@ def test_sublevel_margins_are_lower_bounds() -> None:
             assert outside <= g
 
 
+@pytest.mark.parametrize(
+    ("expression", "exact"),
+    [
+        (lambda z: casadi.norm_inf(z) - 1, lambda a, b: max(abs(a), abs(b)) - 1),
+        (lambda z: casadi.norm_1(z) - 1, lambda a, b: abs(a) + abs(b) - 1),
+        (lambda z: casadi.fmin(z[0], z[1] * z[0]), lambda a, b: min(a, a * b)),
+        (lambda z: casadi.SX(-3), lambda a, b: mpmath.mpf(-3)),
+    ],
+)
+def test_inequalities_with_kinks_or_without_variables(expression, exact) -> None:
+    region, rng = SublevelRegion(Sublevel(expression, dim=2)), np.random.default_rng(1)
+    for _ in range(20):
+        lower = rng.normal(size=2)
+        upper = lower + rng.random(2) * 10.0 ** rng.integers(-6, 1)
+        form = TaylorForm.of_box(tensor(lower)[None], tensor(upper)[None])
+        inside, outside = region.certified_inside(form), region.certified_outside(form)
+        assert inside.direction.shape == outside.direction.shape == (1, 2)
+        for x in points_of_box(rng, lower, upper, 9):
+            g = exact(*high_precision.vector(x))
+            assert float(inside.margin) <= -g
+            assert float(outside.margin) <= g
+        # and they are not void: over a point little is lost
+        point = TaylorForm.of_box(tensor(lower)[None], tensor(lower)[None])
+        assert float(region.certified_outside(point).margin) >= exact(*high_precision.vector(lower)) - 1e-12
+
+
 def only(requirement: Requirement, horizon: int = 4) -> Monitor:
     (monitor,) = monitors_of(Spec((requirement,)), ["x", "y"], ["u"], horizon)
     return monitor

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import casadi
 import mpmath
 import numpy as np
@@ -285,6 +287,34 @@ def test_falsification_takes_its_share_of_the_budget_only() -> None:
     assert meter.elapsed() < 10.0
     assert found.counterexample is None
     assert np.isfinite(found.margins).all()
+
+
+@pytest.mark.parametrize("ask", [verify, falsify, reach])
+@pytest.mark.parametrize("holds", [True, False])
+def test_the_time_budget_is_kept_within_a_long_simulation(ask, holds: bool) -> None:
+    """One trajectory to the horizon takes longer than the budget; nothing is said that was not seen."""
+    far = 1e9 if holds else 1e-9
+    question = problem(Stay(Box(np.full(2, -far), np.full(2, far))), horizon=10**6)
+    result = ask(question, budget=Budget(timeout_s=1.0))
+    assert result.reason is Reason.TIME_BUDGET
+    assert result.verdict is not Verdict.VERIFIED
+    assert result.wall_s < 8.0
+    assert all(math.isnan(row.margin_sampled) for row in result.requirements)
+
+
+def test_requirements_that_depend_on_nothing() -> None:
+    """An inequality without variables has no gradient to follow."""
+    everything, nothing = (Sublevel(lambda z, c=value: casadi.SX(c), dim=2) for value in (-1.0, 1.0))
+    assert decide(problem(Stay(everything), Avoid(nothing))).verdict is Verdict.VERIFIED
+    assert decide(problem(Stay(nothing))).verdict is Verdict.FALSIFIED
+
+
+def test_inequalities_with_kinks_are_decided() -> None:
+    paths = simulated(integrator_loop(), 300)
+    far = float(np.abs(paths).max())
+    for limit, verdict in ((far + 0.3, Verdict.VERIFIED), (0.5 * far, Verdict.FALSIFIED)):
+        inside = Sublevel(lambda z, b=limit: casadi.norm_inf(z) - b, dim=2)
+        assert decide(problem(Stay(inside))).verdict is verdict
 
 
 def test_given_directions_are_bounded_at_every_step() -> None:
