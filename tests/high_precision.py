@@ -68,3 +68,44 @@ def network(function: Network, x: list[mpmath.mpf]) -> list[mpmath.mpf]:
 def dot(direction: object, y: list[mpmath.mpf]) -> mpmath.mpf:
     """Exact scalar product of doubles with multiprecision numbers."""
     return mpmath.fdot(vector(direction), y)
+
+
+def slope(kind: object, z: mpmath.mpf, lane: int) -> mpmath.mpf:
+    """phi'(z) with 60 digits; at a kink the slope to the right."""
+    if isinstance(kind, Tanh):
+        return 1 - mpmath.tanh(z) ** 2
+    if isinstance(kind, Sigmoid):
+        value = activation(kind, z, lane)
+        return value * (1 - value)
+    if isinstance(kind, Softplus):
+        return 1 / (1 + mpmath.exp(-z))
+    if isinstance(kind, Relu):
+        return mpmath.mpf(z >= 0)
+    if isinstance(kind, Clip):
+        low, high = (limit[lane] if isinstance(limit, tuple) else limit for limit in (kind.lower, kind.upper))
+        return mpmath.mpf(low <= z < high)
+    assert isinstance(kind, Identity)
+    return mpmath.mpf(1)
+
+
+def jacobians(part: Block, x: list[mpmath.mpf]) -> tuple[list[mpmath.matrix], mpmath.matrix]:
+    """Jacobians of the pre-activations of every layer of a block, and of its output."""
+    value, hidden, inner = x, mpmath.eye(len(x)), []
+    for layer, kinds in zip(part.affines, part.activations, strict=False):
+        z = affine(layer, value)
+        jacobian = mpmath.matrix(layer.weight.tolist()) * hidden
+        inner.append(jacobian)
+        pairs = [(kind, i, i - lanes.start) for kind, lanes in kinds.slices() for i in range(lanes.start, lanes.stop)]
+        value = [activation(kind, z[i], lane) for kind, i, lane in pairs]
+        hidden = mpmath.diag([slope(kind, z[i], lane) for kind, i, lane in pairs]) * jacobian
+    output = mpmath.matrix(part.affines[-1].weight.tolist()) * hidden
+    if part.feedthrough is not None:
+        output += mpmath.matrix(part.feedthrough.weight.tolist())
+    return inner, output
+
+
+def operator_norm(matrix: mpmath.matrix, p: float) -> mpmath.mpf:
+    """The operator p-norm with 60 digits, p = 1, 2 or infinity."""
+    if p == 2.0:
+        return max(mpmath.svd_r(matrix, compute_uv=False))
+    return mpmath.mnorm(matrix, 1 if p == 1.0 else mpmath.inf)

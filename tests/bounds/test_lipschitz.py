@@ -1,0 +1,163 @@
+"""Local Lipschitz constants bound every Jacobian, and the methods are ordered as the theorems say."""
+
+from __future__ import annotations
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+import torch
+
+from nnctrl.bounds.enclosed_matrix import EnclosedMatrix
+from nnctrl.bounds.layered import LayeredView
+from nnctrl.bounds.lipschitz import AbstractLipschitz, LipLT, NaiveLipschitz, loop_transformed_row
+from nnctrl.bounds.norms import NORMS
+from nnctrl.bounds.view import AffineView, BlockView, NetworkView
+from nnctrl.networks.activations import Tanh
+from nnctrl.networks.network import Network
+from tests import high_precision
+from tests.random_networks import points_of_box, random_box, random_network
+
+METHODS: list[AbstractLipschitz] = [NaiveLipschitz(), LipLT(), LipLT(everywhere=True)]
+
+
+def constants(method: AbstractLipschitz, network: Network, lower, upper, direction, p: float):
+    net = LayeredView.of(NetworkView.of(network))
+    box = (torch.tensor(lower)[None], torch.tensor(upper)[None])
+    found = method.constants(net, net.ranges(*box), torch.tensor(direction)[None], p)
+    return found.hidden[0].numpy(), float(found.output[0])
+
+
+@pytest.mark.parametrize("method", METHODS, ids=repr)
+@pytest.mark.parametrize("p", NORMS)
+@pytest.mark.parametrize("seed", range(12))
+def test_constants_bound_every_jacobian(method: AbstractLipschitz, p: float, seed: int) -> None:
+    """Of all sub-networks and of the output, at random points of ordinary, flat, tiny and huge boxes."""
+    rng = np.random.default_rng(seed)
+    network = random_network(rng)
+    lower, upper = random_box(rng, network.in_size)
+    direction = rng.normal(size=network.out_size)
+    hidden, output = constants(method, network, lower, upper, direction, p)
+    row = mpmath.matrix([direction.tolist()])
+    for x in points_of_box(rng, lower, upper, 6):
+        inner, outer = high_precision.jacobians(network.blocks[0], high_precision.vector(x))
+        for known, jacobian in zip(hidden, inner, strict=True):
+            assert known >= high_precision.operator_norm(jacobian, p)
+        assert output >= high_precision.operator_norm(row * outer, p)
+
+
+@pytest.mark.parametrize("p", NORMS)
+@pytest.mark.parametrize("seed", range(10))
+def test_liplt_is_never_above_naive(p: float, seed: int) -> None:
+    """Proposition 1, up to rounding."""
+    rng = np.random.default_rng(100 + seed)
+    network = random_network(rng)
+    lower, upper = random_box(rng, network.in_size)
+    direction = rng.normal(size=network.out_size)
+    for naive, liplt in zip(
+        constants(NaiveLipschitz(), network, lower, upper, direction, p),
+        constants(LipLT(), network, lower, upper, direction, p),
+        strict=True,
+    ):
+        assert (np.asarray(liplt) <= np.asarray(naive) * (1.0 + 1e-11) + 1e-280).all()
+
+
+def two_layers(w0: list, w1: list) -> Network:
+    return Network.from_layers([w0, w1], [np.zeros(len(w0)), np.zeros(len(w1))], [Tanh()])
+
+
+def test_the_midpoint_alone_can_lose_to_naive() -> None:
+    """The counterexample of the mathematics: naive 3.162, midpoint 3.524, beta/2 3.081."""
+    network = two_layers([[2.0], [1.0]], [[1.0, 1.0]])
+    # a box on which the first neuron's slope is in about (0.9, 1) and the second's in about (0, 1)
+    net = LayeredView.of(NetworkView.of(network))
+    alpha, beta = torch.tensor([[0.9, 0.0]], dtype=torch.float64), torch.ones(1, 2, dtype=torch.float64)
+    first, head = (EnclosedMatrix.of(affine, 1, 2.0) for affine in net.affines)
+    known = [first.norm()]
+
+    def row(transformation: torch.Tensor) -> float:
+        return float(loop_transformed_row(head, [first], [transformation], ((alpha, beta),), known, None))
+
+    naive = float(head.scaled(beta).norm() * known[0])
+    assert naive == pytest.approx(3.162, abs=1e-3)
+    assert row(0.5 * alpha + 0.5 * beta) == pytest.approx(3.524, abs=1e-3)
+    assert row(0.5 * beta) == pytest.approx(3.081, abs=1e-3)
+    assert row(torch.zeros_like(beta)) == pytest.approx(naive, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_constants_shrink_to_the_gradient(seed: int) -> None:
+    """On a point LipLT with the midpoint is exact up to rounding: the slopes are known."""
+    rng = np.random.default_rng(seed)
+    network = random_network(rng, scale=1.0)
+    x = rng.normal(size=network.in_size)
+    direction = rng.normal(size=network.out_size)
+    _, output = constants(LipLT(), network, x, x, direction, 2.0)
+    _, outer = high_precision.jacobians(network.blocks[0], high_precision.vector(x))
+    exact = high_precision.operator_norm(mpmath.matrix([direction.tolist()]) * outer, 2.0)
+    assert output == pytest.approx(float(exact), rel=1e-6, abs=1e-9)
+
+
+def test_several_blocks_are_one_chain() -> None:
+    """The constants of a chain made by identity lanes bound the product of the blocks' Jacobians."""
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        network = random_network(rng, blocks=3, scale=0.8)
+        lower, upper = random_box(rng, network.in_size)
+        direction = rng.normal(size=network.out_size)
+        view = NetworkView.of(network)
+        layered = LayeredView.of(view)
+        x = torch.tensor(points_of_box(rng, lower, upper, 6))
+        torch.testing.assert_close(layered(x), view(x), rtol=1e-12, atol=1e-9)
+        for method in METHODS:
+            _, output = constants(method, network, lower, upper, direction, 2.0)
+            for point in x.numpy():
+                total, value = mpmath.matrix([direction.tolist()]), high_precision.vector(point)
+                parts = []
+                for block in network.blocks:
+                    parts.append(high_precision.jacobians(block, value)[1])
+                    value = high_precision.block(block, value)
+                for jacobian in reversed(parts):
+                    total = total * jacobian
+                assert output >= high_precision.operator_norm(total, 2.0)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=repr)
+def test_nothing_is_known_where_ranges_overflow(method: AbstractLipschitz) -> None:
+    network = two_layers([[1e200, 0.0], [0.0, 1e200]], [[1e200, 1.0]])
+    hidden, output = constants(method, network, np.full(2, -1e200), np.full(2, 1e200), np.ones(1), 2.0)
+    assert math.isinf(output)
+    assert np.isfinite(hidden).all()
+
+
+@pytest.mark.parametrize("method", METHODS[:2], ids=repr)
+@pytest.mark.parametrize("p", NORMS)
+def test_constants_are_differentiable_in_weights_and_box(method: AbstractLipschitz, p: float) -> None:
+    rng = np.random.default_rng(2)
+    widths = (2, 4, 3, 1)
+    weights = [torch.tensor(rng.normal(size=(b, a))) for a, b in zip(widths, widths[1:], strict=False)]
+    lower, upper = torch.tensor([[-0.3, 0.1]]).double(), torch.tensor([[0.2, 0.35]]).double()
+
+    def value(flat: torch.Tensor) -> torch.Tensor:
+        parts, start = [], 0
+        for weight in weights:
+            parts.append(flat[start : start + weight.numel()].view_as(weight))
+            start += weight.numel()
+        low, high = flat[start : start + 2][None], flat[start + 2 :][None]
+        block = BlockView(tuple(AffineView(w, w.new_zeros(len(w))) for w in parts), layers)
+        net = LayeredView.of(NetworkView((block,)))
+        return method.constants(net, net.ranges(low, high), torch.ones(1, 1, dtype=torch.float64), p).output[0]
+
+    layers = (
+        Network.from_layers([w.numpy() for w in weights], [np.zeros(len(w)) for w in weights], [Tanh(), Tanh()])
+        .blocks[0]
+        .activations
+    )
+    flat = torch.cat([*(w.flatten() for w in weights), lower[0], upper[0]]).requires_grad_(True)
+    (gradient,) = torch.autograd.grad(value(flat), flat)
+    for i in range(len(flat)):
+        step = torch.zeros_like(flat)
+        step[i] = 1e-6
+        difference = float(value(flat.detach() + step) - value(flat.detach() - step)) / 2e-6
+        assert float(gradient[i]) == pytest.approx(difference, rel=1e-4, abs=1e-5)
