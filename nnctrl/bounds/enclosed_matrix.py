@@ -51,6 +51,14 @@ class EnclosedMatrix:
             error = widen_up(self.error * largest + 2.0 * UNIT_ROUNDOFF * _absolute_norm(product, self.p), 8.0)
         return EnclosedMatrix(product, error, self.p)
 
+    def times_rows(self, diagonal: Tensor) -> EnclosedMatrix:
+        """diag(`diagonal` [batch, m]) times it."""
+        product = self.matrix * diagonal.unsqueeze(-1)
+        with torch.no_grad():
+            largest = diagonal.abs().amax(-1)
+            error = widen_up(self.error * largest + 2.0 * UNIT_ROUNDOFF * _absolute_norm(product, self.p), 8.0)
+        return EnclosedMatrix(product, error, self.p)
+
     def times(self, other: EnclosedMatrix) -> EnclosedMatrix:
         """The product with `other` [batch, n, q]."""
         with torch.no_grad():
@@ -58,6 +66,16 @@ class EnclosedMatrix:
             rounding = gamma(self.matrix.shape[-1] + 2) * mine * its
             error = widen_up(self.error * (its + other.error) + mine * other.error + rounding, 8.0)
         return EnclosedMatrix(self.matrix @ other.matrix, error, self.p)
+
+    def transposed(self) -> EnclosedMatrix:
+        """The transposes; the 2-norm only, in which they have the same error."""
+        if self.p != 2.0:
+            raise ValueError(f"an error in the {self.p:g}-norm says nothing of the transpose")
+        return EnclosedMatrix(self.matrix.transpose(-2, -1), self.error, self.p)
+
+    def halved(self) -> EnclosedMatrix:
+        """Half of it, exactly."""
+        return EnclosedMatrix(0.5 * self.matrix, 0.5 * self.error, self.p)
 
     def plus(self, other: EnclosedMatrix) -> EnclosedMatrix:
         """The sum."""

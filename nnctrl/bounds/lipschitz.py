@@ -48,17 +48,15 @@ class NaiveLipschitz(AbstractLipschitz):
 
     def constants(self, net: LayeredView, ranges: Ranges, directions: Tensor, p: float) -> LipschitzConstants:
         """See `AbstractLipschitz.constants`."""
-        batch = directions.shape[0]
-        current = EnclosedMatrix.of(net.affines[0], batch, p).norm()
-        hidden = []
-        rows = [*(EnclosedMatrix.of(affine, batch, p) for affine in net.affines[1:-1]), _head(net, directions, p)]
         if net.depth == 0:
-            return LipschitzConstants(current.new_zeros(batch, 0), _plus_skip(rows[-1], net, directions, p).norm())
-        for row, (_, beta) in zip(rows, ranges.slopes, strict=True):
-            hidden.append(current)
-            current = widen_up(row.scaled(beta).norm() * current)
-        skip = _skip(net, directions, p)
-        output = current if skip is None else widen_up(current + skip.norm())
+            return _linear(net, directions, p)
+        head, skip = head_and_skip(net, directions, p)
+        inner = [EnclosedMatrix.of(affine, len(directions), p) for affine in net.affines[:-1]]
+        hidden = [inner[0].norm()]
+        for row, (_, beta) in zip([*inner[1:], head], ranges.slopes, strict=True):
+            hidden.append(widen_up(row.scaled(beta).norm() * hidden[-1]))
+        output = hidden.pop()
+        output = output if skip is None else widen_up(output + skip.norm())
         return LipschitzConstants(_finite(torch.stack(hidden, -1)), _finite(output))
 
 
@@ -76,16 +74,15 @@ class LipLT(AbstractLipschitz):
 
     def constants(self, net: LayeredView, ranges: Ranges, directions: Tensor, p: float) -> LipschitzConstants:
         """See `AbstractLipschitz.constants`."""
-        batch = directions.shape[0]
-        slopes = _global_slopes(ranges) if self.everywhere else ranges.slopes
         if net.depth == 0:
-            zero = directions.new_zeros(batch, 0)
-            return LipschitzConstants(zero, _plus_skip(_head(net, directions, p), net, directions, p).norm())
-        matrices = [EnclosedMatrix.of(affine, batch, p) for affine in net.affines[:-1]]
+            return _linear(net, directions, p)
+        slopes = _global_slopes(ranges) if self.everywhere else ranges.slopes
+        matrices = [EnclosedMatrix.of(affine, len(directions), p) for affine in net.affines[:-1]]
         known = [matrices[0].norm()]
         for i in range(1, net.depth):
             known.append(_least_row(matrices[i], matrices, slopes[:i], known, None))
-        output = _least_row(_head(net, directions, p), matrices, slopes, known, _skip(net, directions, p))
+        head, skip = head_and_skip(net, directions, p)
+        output = _least_row(head, matrices, slopes, known, skip)
         return LipschitzConstants(_finite(torch.stack(known, -1)), _finite(output))
 
 
@@ -135,23 +132,21 @@ def _global_slopes(ranges: Ranges) -> tuple[tuple[Tensor, Tensor], ...]:
     return Ranges(ranges.activations, everywhere).slopes
 
 
-def _head(net: LayeredView, directions: Tensor, p: float) -> EnclosedMatrix:
-    """`d' W^L` as rows [batch, 1, width]."""
-    return _along(net.affines[-1], directions, p)
-
-
-def _skip(net: LayeredView, directions: Tensor, p: float) -> EnclosedMatrix | None:
-    """`d' A` as rows, None without a feedthrough."""
-    return None if net.feedthrough is None else _along(net.feedthrough, directions, p)
-
-
-def _plus_skip(row: EnclosedMatrix, net: LayeredView, directions: Tensor, p: float) -> EnclosedMatrix:
-    skip = _skip(net, directions, p)
-    return row if skip is None else row.plus(skip)
+def head_and_skip(net: LayeredView, directions: Tensor, p: float) -> tuple[EnclosedMatrix, EnclosedMatrix | None]:
+    """`d' W^L` and `d' A` (None without a feedthrough) as matrices of one row per direction [batch, m]."""
+    skip = net.feedthrough
+    return _along(net.affines[-1], directions, p), None if skip is None else _along(skip, directions, p)
 
 
 def _along(affine: AffineView, directions: Tensor, p: float) -> EnclosedMatrix:
     return EnclosedMatrix.rows(directions, p).times(EnclosedMatrix.of(affine, len(directions), p))
+
+
+def _linear(net: LayeredView, directions: Tensor, p: float) -> LipschitzConstants:
+    """Without activations the output is linear and its constant is its norm."""
+    head, skip = head_and_skip(net, directions, p)
+    constant = (head if skip is None else head.plus(skip)).norm()
+    return LipschitzConstants(directions.new_zeros(len(directions), 0), _finite(constant))
 
 
 def _finite(constants: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import mpmath
@@ -12,8 +13,10 @@ import torch
 from nnctrl.bounds.enclosed_matrix import EnclosedMatrix
 from nnctrl.bounds.layered import LayeredView
 from nnctrl.bounds.lipschitz import AbstractLipschitz, LipLT, NaiveLipschitz, loop_transformed_row
+from nnctrl.bounds.lipsdp import LipSDP
 from nnctrl.bounds.norms import NORMS
 from nnctrl.bounds.view import AffineView, BlockView, NetworkView
+from nnctrl.errors import UnsupportedError
 from nnctrl.networks.activations import Tanh
 from nnctrl.networks.network import Network
 from tests import high_precision
@@ -136,7 +139,7 @@ def test_nothing_is_known_where_ranges_overflow(method: AbstractLipschitz) -> No
 def test_constants_are_differentiable_in_weights_and_box(method: AbstractLipschitz, p: float) -> None:
     rng = np.random.default_rng(2)
     widths = (2, 4, 3, 1)
-    weights = [torch.tensor(rng.normal(size=(b, a))) for a, b in zip(widths, widths[1:], strict=False)]
+    weights = [torch.tensor(rng.normal(size=(b, a))) for a, b in itertools.pairwise(widths)]
     lower, upper = torch.tensor([[-0.3, 0.1]]).double(), torch.tensor([[0.2, 0.35]]).double()
 
     def value(flat: torch.Tensor) -> torch.Tensor:
@@ -161,3 +164,74 @@ def test_constants_are_differentiable_in_weights_and_box(method: AbstractLipschi
         step[i] = 1e-6
         difference = float(value(flat.detach() + step) - value(flat.detach() - step)) / 2e-6
         assert float(gradient[i]) == pytest.approx(difference, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_lipsdp_bounds_every_jacobian_and_is_never_above_liplt(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    network = random_network(rng)
+    lower, upper = random_box(rng, network.in_size)
+    direction = rng.normal(size=network.out_size)
+    hidden, output = constants(LipSDP(), network, lower, upper, direction, 2.0)
+    larger_hidden, larger = constants(LipLT(), network, lower, upper, direction, 2.0)
+    assert output <= larger
+    assert (hidden <= larger_hidden).all()
+    row = mpmath.matrix([direction.tolist()])
+    for x in points_of_box(rng, lower, upper, 6):
+        inner, outer = high_precision.jacobians(network.blocks[0], high_precision.vector(x))
+        for known, jacobian in zip(hidden, inner, strict=True):
+            assert known >= high_precision.operator_norm(jacobian, 2.0)
+        assert output >= high_precision.operator_norm(row * outer, 2.0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_all_solvers_give_the_same_constant(seed: int) -> None:
+    """The barrier method against CVXPY's default solver, on ordinary boxes of networks that are not saturated."""
+    rng = np.random.default_rng(200 + seed)
+    network = random_network(rng, scale=1.0)
+    lower = rng.normal(size=network.in_size)
+    upper = lower + 0.5 * rng.random(network.in_size)
+    direction = rng.normal(size=network.out_size)
+    hidden, output = constants(LipSDP(), network, lower, upper, direction, 2.0)
+    other_hidden, other = constants(LipSDP(solver="CLARABEL"), network, lower, upper, direction, 2.0)
+    assert output == pytest.approx(other, rel=1e-4, abs=1e-9)
+    np.testing.assert_allclose(hidden, other_hidden, rtol=1e-4, atol=1e-9)
+
+
+def test_lipsdp_is_strictly_better_on_a_deep_network() -> None:
+    rng = np.random.default_rng(0)
+    widths = (2, 10, 10, 10, 1)
+    weights = [rng.normal(size=(b, a)) / np.sqrt(a) for a, b in itertools.pairwise(widths)]
+    network = Network.from_layers(weights, [np.zeros(len(w)) for w in weights], Tanh())
+    box = (-np.ones(2), np.ones(2))
+    naive, liplt, lipsdp = (
+        constants(method, network, *box, np.ones(1), 2.0)[1] for method in (NaiveLipschitz(), LipLT(), LipSDP())
+    )
+    assert lipsdp < 0.9 * liplt
+    assert liplt < 0.9 * naive
+
+
+def test_an_unbelievable_solver_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever multipliers come back, the constant is a bound; no answer at all leaves LipLT's."""
+    rng = np.random.default_rng(4)
+    network = random_network(rng, scale=1.0)
+    lower, upper = -np.ones(network.in_size), np.ones(network.in_size)
+    direction = rng.normal(size=network.out_size)
+    liplt = constants(LipLT(), network, lower, upper, direction, 2.0)
+    true = constants(LipSDP(), network, lower, upper, direction, 2.0)
+    lies = (
+        lambda s, g, r, n, q: None,
+        lambda s, g, r, n, q: (0.0, -np.ones(len(g))),
+        lambda s, g, r, n, q: (1e-3, np.full(len(g), 1e9)),
+    )
+    for lie in lies:
+        monkeypatch.setattr("nnctrl.bounds.lipsdp.least_rho", lie)
+        hidden, output = constants(LipSDP(), network, lower, upper, direction, 2.0)
+        assert true[1] * (1.0 - 1e-6) <= output <= liplt[1]
+        assert (hidden <= liplt[0]).all()
+
+
+def test_lipsdp_needs_the_2_norm() -> None:
+    network = two_layers([[1.0]], [[1.0]])
+    with pytest.raises(UnsupportedError, match=r"2-norm, not for p = inf"):
+        constants(LipSDP(), network, np.zeros(1), np.ones(1), np.ones(1), math.inf)
