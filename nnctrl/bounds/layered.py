@@ -19,7 +19,7 @@ from nnctrl.bounds.view import AffineView, BlockView, NetworkView
 from nnctrl.errors import UnsupportedError
 from nnctrl.networks.activations import Identity
 from nnctrl.networks.layers import ActivationLayer
-from nnctrl.sets.rounding import UNIT_ROUNDOFF, grow_up
+from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF, gamma, grow_up
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +110,16 @@ def require_curvature(view: NetworkView, bound: str) -> None:
                         f"the bound '{bound}' needs activations with a second derivative, which '{activation.name}' "
                         "has not; use the bound zeroth-order, crown or taylor"
                     ) from error
+
+
+def row_times(row: Tensor, error: Tensor, affine: AffineView) -> tuple[Tensor, Tensor]:
+    """Row vectors [batch, m], known up to `error` entrywise, times the weight of a layer, and the error of that."""
+    weight = affine.weight
+    spread = error + gamma(weight.shape[0] + 4) * row.abs()
+    product_error = spread @ weight.abs() + TINY
+    if affine.weight_radius is not None:
+        product_error = product_error + (row.abs() + error) @ affine.weight_radius
+    return row @ weight, grow_up(product_error, 2 * weight.shape[0] + 8)
 
 
 def _identity_layer(size: int) -> ActivationLayer:

@@ -35,10 +35,13 @@ class AbstractLipschitz(ABC):
     """A method of bounding local Lipschitz constants. Implementations are frozen dataclasses without state."""
 
     @abstractmethod
-    def constants(self, net: LayeredView, ranges: Ranges, directions: Tensor, p: float) -> LipschitzConstants:
+    def constants(
+        self, net: LayeredView, ranges: Ranges, directions: Tensor, p: float, scale: Tensor | None = None
+    ) -> LipschitzConstants:
         """Constants over the boxes that `ranges` belong to, for pairs of a box and a direction [batch, m].
 
-        Upper bounds, rounded outward, inf where a range is not finite; differentiable in the weights and the ranges.
+        `scale` [batch, n]: with respect to inputs divided by it, by default the inputs themselves. Upper bounds,
+        rounded outward, inf where a range is not finite; differentiable in the weights and the ranges.
         """
 
 
@@ -46,12 +49,14 @@ class AbstractLipschitz(ABC):
 class NaiveLipschitz(AbstractLipschitz):
     """The product of norms: `m_i = |W^i diag(beta_{i-1})| m_{i-1}`; cost: one norm per layer."""
 
-    def constants(self, net: LayeredView, ranges: Ranges, directions: Tensor, p: float) -> LipschitzConstants:
+    def constants(
+        self, net: LayeredView, ranges: Ranges, directions: Tensor, p: float, scale: Tensor | None = None
+    ) -> LipschitzConstants:
         """See `AbstractLipschitz.constants`."""
         if net.depth == 0:
-            return _linear(net, directions, p)
-        head, skip = head_and_skip(net, directions, p)
-        inner = [EnclosedMatrix.of(affine, len(directions), p) for affine in net.affines[:-1]]
+            return _linear(net, directions, p, scale)
+        head, skip = head_and_skip(net, directions, p, scale)
+        inner = inner_matrices(net, len(directions), p, scale)
         hidden = [inner[0].norm()]
         for row, (_, beta) in zip([*inner[1:], head], ranges.slopes, strict=True):
             hidden.append(widen_up(row.scaled(beta).norm() * hidden[-1]))
@@ -72,18 +77,31 @@ class LipLT(AbstractLipschitz):
 
     everywhere: bool = False
 
-    def constants(self, net: LayeredView, ranges: Ranges, directions: Tensor, p: float) -> LipschitzConstants:
+    def constants(
+        self, net: LayeredView, ranges: Ranges, directions: Tensor, p: float, scale: Tensor | None = None
+    ) -> LipschitzConstants:
         """See `AbstractLipschitz.constants`."""
         if net.depth == 0:
-            return _linear(net, directions, p)
+            return _linear(net, directions, p, scale)
         slopes = _global_slopes(ranges) if self.everywhere else ranges.slopes
-        matrices = [EnclosedMatrix.of(affine, len(directions), p) for affine in net.affines[:-1]]
-        known = [matrices[0].norm()]
-        for i in range(1, net.depth):
-            known.append(_least_row(matrices[i], matrices, slopes[:i], known, None))
-        head, skip = head_and_skip(net, directions, p)
-        output = _least_row(head, matrices, slopes, known, skip)
+        matrices = inner_matrices(net, len(directions), p, scale)
+        known, output = liplt_of_chain(matrices, slopes, *head_and_skip(net, directions, p, scale))
         return LipschitzConstants(_finite(torch.stack(known, -1)), _finite(output))
+
+
+def liplt_of_chain(
+    matrices: list[EnclosedMatrix],
+    slopes: tuple[tuple[Tensor, Tensor], ...],
+    head: EnclosedMatrix,
+    skip: EnclosedMatrix | None,
+) -> tuple[list[Tensor], Tensor]:
+    """LipLT's constants [batch] of every sub-network of the chain of `matrices` with `slopes` after each of them, and
+    of `head` after the last.
+    """
+    known = [matrices[0].norm()]
+    for i in range(1, len(matrices)):
+        known.append(_least_row(matrices[i], matrices, slopes[:i], known, None))
+    return known, _least_row(head, matrices, slopes, known, skip)
 
 
 def loop_transformed_row(
@@ -132,19 +150,34 @@ def _global_slopes(ranges: Ranges) -> tuple[tuple[Tensor, Tensor], ...]:
     return Ranges(ranges.activations, everywhere).slopes
 
 
-def head_and_skip(net: LayeredView, directions: Tensor, p: float) -> tuple[EnclosedMatrix, EnclosedMatrix | None]:
-    """`d' W^L` and `d' A` (None without a feedthrough) as matrices of one row per direction [batch, m]."""
-    skip = net.feedthrough
-    return _along(net.affines[-1], directions, p), None if skip is None else _along(skip, directions, p)
+def inner_matrices(net: LayeredView, batch: int, p: float, scale: Tensor | None = None) -> list[EnclosedMatrix]:
+    """W^0 (times diag(scale)) .. W^{L-1}."""
+    matrices = [EnclosedMatrix.of(affine, batch, p) for affine in net.affines[:-1]]
+    if scale is not None and matrices:
+        matrices[0] = matrices[0].scaled(scale)
+    return matrices
+
+
+def head_and_skip(
+    net: LayeredView, directions: Tensor, p: float, scale: Tensor | None = None
+) -> tuple[EnclosedMatrix, EnclosedMatrix | None]:
+    """`d' W^L` and `d' A` (times diag(scale); None without a feedthrough) as one row per direction [batch, m]."""
+    head = _along(net.affines[-1], directions, p)
+    if scale is not None and net.depth == 0:
+        head = head.scaled(scale)
+    if net.feedthrough is None:
+        return head, None
+    skip = _along(net.feedthrough, directions, p)
+    return head, skip if scale is None else skip.scaled(scale)
 
 
 def _along(affine: AffineView, directions: Tensor, p: float) -> EnclosedMatrix:
     return EnclosedMatrix.rows(directions, p).times(EnclosedMatrix.of(affine, len(directions), p))
 
 
-def _linear(net: LayeredView, directions: Tensor, p: float) -> LipschitzConstants:
+def _linear(net: LayeredView, directions: Tensor, p: float, scale: Tensor | None) -> LipschitzConstants:
     """Without activations the output is linear and its constant is its norm."""
-    head, skip = head_and_skip(net, directions, p)
+    head, skip = head_and_skip(net, directions, p, scale)
     constant = (head if skip is None else head.plus(skip)).norm()
     return LipschitzConstants(directions.new_zeros(len(directions), 0), _finite(constant))
 

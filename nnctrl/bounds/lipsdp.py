@@ -28,7 +28,7 @@ from nnctrl._typing import FloatArray
 from nnctrl.bounds.barrier import least_rho
 from nnctrl.bounds.enclosed_matrix import EnclosedMatrix
 from nnctrl.bounds.layered import LayeredView, Ranges
-from nnctrl.bounds.lipschitz import AbstractLipschitz, LipLT, LipschitzConstants, head_and_skip
+from nnctrl.bounds.lipschitz import AbstractLipschitz, LipLT, LipschitzConstants, head_and_skip, inner_matrices
 from nnctrl.bounds.norms import eigenvalue_range
 from nnctrl.errors import UnsupportedError
 from nnctrl.sets.rounding import widen_up
@@ -51,37 +51,47 @@ class LipSDP(AbstractLipschitz):
 
     solver: str = BARRIER
 
-    def constants(self, net: LayeredView, ranges: Ranges, directions: Tensor, p: float) -> LipschitzConstants:
+    def constants(
+        self, net: LayeredView, ranges: Ranges, directions: Tensor, p: float, scale: Tensor | None = None
+    ) -> LipschitzConstants:
         """See `AbstractLipschitz.constants`."""
         if p != 2.0:
             raise UnsupportedError(f"LipSDP bounds constants in the 2-norm, not for p = {p:g}; use liplt")
         with torch.no_grad():
-            start = LipLT().constants(net, ranges, directions, p)
+            start = LipLT().constants(net, ranges, directions, p, scale)
             hidden, output = start.hidden.clone(), start.output.clone()
-            boxes = (
-                torch.cat([torch.cat(pair, -1) for pair in ranges.intervals], -1) if net.depth else directions[:, :0]
-            )
-            _, which = torch.unique(boxes, dim=0, return_inverse=True)
-            for box in range(int(which.max()) + 1 if len(which) else 0):
-                pairs = torch.nonzero(which == box).flatten()
-                if net.depth and bool(torch.isfinite(boxes[pairs[0]]).all()):
-                    self._improve(net, ranges, directions, pairs, hidden, output)
+            if net.depth:
+                ends = [end for pair in ranges.intervals for end in pair] + ([] if scale is None else [scale])
+                boxes = torch.cat(ends, -1)
+                _, which = torch.unique(boxes, dim=0, return_inverse=True)
+                for box in range(int(which.max()) + 1 if len(which) else 0):
+                    pairs = torch.nonzero(which == box).flatten()
+                    if bool(torch.isfinite(boxes[pairs[0]]).all()):
+                        self._improve(net, ranges, directions, scale, pairs, hidden, output)
             return LipschitzConstants(hidden, output)
 
     def _improve(
-        self, net: LayeredView, ranges: Ranges, directions: Tensor, pairs: Tensor, hidden: Tensor, output: Tensor
+        self,
+        net: LayeredView,
+        ranges: Ranges,
+        directions: Tensor,
+        scale: Tensor | None,
+        pairs: Tensor,
+        hidden: Tensor,
+        output: Tensor,
     ) -> None:
         """Replace the constants of the pairs with one box where the SDP has better ones."""
         first = int(pairs[0])
         slopes = [(alpha[first], beta[first]) for alpha, beta in ranges.slopes]
+        own_scale = None if scale is None else scale[first : first + 1]
+        matrices = inner_matrices(net, 1, 2.0, own_scale)
         for layer in range(1, net.depth):
-            problem = _Increments(net, slopes[:layer], hidden[first])
-            row = EnclosedMatrix.of(net.affines[layer], 1, 2.0)
-            better = problem.constant(row, None, float(hidden[first, layer]), self.solver)
+            problem = _Increments(matrices[:layer], slopes[:layer], hidden[first])
+            better = problem.constant(matrices[layer], None, float(hidden[first, layer]), self.solver)
             hidden[pairs, layer] = min(better, float(hidden[first, layer]))
-        problem = _Increments(net, slopes, hidden[first])
+        problem = _Increments(matrices, slopes, hidden[first])
         for pair in map(int, pairs):
-            head, skip = head_and_skip(net, directions[pair : pair + 1], 2.0)
+            head, skip = head_and_skip(net, directions[pair : pair + 1], 2.0, own_scale)
             better = problem.constant(head, skip, float(output[pair]), self.solver)
             output[pair] = min(better, float(output[pair]))
 
@@ -94,8 +104,8 @@ class _Increments:
     the constraints `(f dz_i - s_i)(f dz_i + s_i) >= 0` are as well scaled for nearly linear neurons as for others.
     """
 
-    def __init__(self, net: LayeredView, slopes: list[tuple[Tensor, Tensor]], hidden: Tensor) -> None:
-        self.sizes = [int(net.affines[0].weight.shape[1]), *(len(alpha) for alpha, _ in slopes)]
+    def __init__(self, matrices: list[EnclosedMatrix], slopes: list[tuple[Tensor, Tensor]], hidden: Tensor) -> None:
+        self.sizes = [int(matrices[0].matrix.shape[-1]), *(len(alpha) for alpha, _ in slopes)]
         total = sum(self.sizes)
         unit = torch.eye(total, dtype=torch.float64)
         self.inputs = unit[None, : self.sizes[0]]
@@ -103,8 +113,8 @@ class _Increments:
         increment = EnclosedMatrix(self.inputs, exact, 2.0)
         self.first: list[EnclosedMatrix] = []
         self.second: list[EnclosedMatrix] = []
-        for k, (alpha, beta) in enumerate(slopes):
-            before = EnclosedMatrix.of(net.affines[k], 1, 2.0).times(increment)
+        for k, (matrix, (alpha, beta)) in enumerate(zip(matrices, slopes, strict=True)):
+            before = matrix.times(increment)
             f = 1.0 / float(hidden[k]) if float(hidden[k]) > 0.0 else 1.0
             middle = 0.5 * alpha + 0.5 * beta
             delta = widen_up(torch.maximum(beta - middle, middle - alpha).clamp(min=0.0))

@@ -18,7 +18,9 @@ from nnctrl.bounds.norms import NORMS
 from nnctrl.bounds.view import AffineView, BlockView, NetworkView
 from nnctrl.errors import UnsupportedError
 from nnctrl.networks.activations import Tanh
+from nnctrl.networks.layers import Affine
 from nnctrl.networks.network import Network
+from nnctrl.systems.absorb import precede
 from tests import high_precision
 from tests.random_networks import points_of_box, random_box, random_network
 
@@ -235,3 +237,20 @@ def test_lipsdp_needs_the_2_norm() -> None:
     network = two_layers([[1.0]], [[1.0]])
     with pytest.raises(UnsupportedError, match=r"2-norm, not for p = inf"):
         constants(LipSDP(), network, np.zeros(1), np.ones(1), np.ones(1), math.inf)
+
+
+@pytest.mark.parametrize("method", [*METHODS, LipSDP()], ids=repr)
+@pytest.mark.parametrize("seed", range(5))
+def test_constants_with_respect_to_scaled_inputs(method: AbstractLipschitz, seed: int) -> None:
+    """They are those of the network with the scale absorbed into its first layer."""
+    rng = np.random.default_rng(seed)
+    network = random_network(rng, scale=1.0)
+    lower, upper = rng.normal(size=(2, network.in_size)).cumsum(0) ** 2 * np.array([[-1.0], [1.0]])
+    scale, direction = rng.random(network.in_size) + 0.1, rng.normal(size=network.out_size)
+    net = LayeredView.of(NetworkView.of(network))
+    ranges = net.ranges(torch.tensor(lower)[None], torch.tensor(upper)[None])
+    found = method.constants(net, ranges, torch.tensor(direction)[None], 2.0, torch.tensor(scale)[None])
+    absorbed = precede(network, Affine.linear(np.diag(scale)))
+    hidden, output = constants(method, absorbed, lower / scale, upper / scale, direction, 2.0)
+    np.testing.assert_allclose(found.hidden[0].numpy(), hidden, rtol=1e-5, atol=1e-12)
+    assert float(found.output[0]) == pytest.approx(output, rel=1e-5, abs=1e-12)
