@@ -44,3 +44,25 @@ class AbstractBound(ABC):
     @abstractmethod
     def bytes_per_pair(self, view: NetworkView) -> int:
         """Peak memory that one pair needs, so that the search can choose its batch."""
+
+
+class AbstractLocalBound(AbstractBound):
+    """A bound made from `local facts`: numbers about the network over a box that hold on all its parts as well.
+
+    Lipschitz constants, norms of Hessians: a search may compute them anew for every box, every few levels, or at its
+    root only (as the Hessian paper does), which is cheaper and looser.
+    """
+
+    @abstractmethod
+    def local_facts(self, view: NetworkView, lower: Tensor, upper: Tensor, directions: Tensor) -> Tensor:
+        """Facts [batch, c] for pairs of a box and a direction."""
+
+    @abstractmethod
+    def upper_from(
+        self, view: NetworkView, lower: Tensor, upper: Tensor, directions: Tensor, facts: Tensor
+    ) -> UpperBound:
+        """`upper` for boxes that lie in those of the `facts`."""
+
+    def upper(self, view: NetworkView, lower: Tensor, upper: Tensor, directions: Tensor) -> UpperBound:
+        """See `AbstractBound.upper`; the facts are those of the boxes themselves."""
+        return self.upper_from(view, lower, upper, directions, self.local_facts(view, lower, upper, directions))

@@ -1,0 +1,85 @@
+"""The least of several bounds (the Hessian paper, eq. 26)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from nnctrl.bounds.ball import InputBall
+from nnctrl.bounds.base import AbstractBound, AbstractLocalBound, UpperBound
+from nnctrl.bounds.first_order import FirstOrderBound
+from nnctrl.bounds.view import NetworkView
+from nnctrl.bounds.zeroth_order import ZerothOrderBound
+from nnctrl.errors import InputError
+
+
+def _zeroth_and_first() -> tuple[AbstractBound, ...]:
+    return ZerothOrderBound(), FirstOrderBound()
+
+
+@dataclass(frozen=True)
+class TightestOf(AbstractLocalBound):
+    """Box by box the least of `bounds`, by default of the zeroth- and the first-order one with their constants.
+
+    The slope and the blame are those of the bound that was least.
+    """
+
+    bounds: tuple[AbstractBound, ...] = field(default_factory=_zeroth_and_first)
+
+    def __post_init__(self) -> None:
+        if not self.bounds:
+            raise InputError("the tightest of no bounds was asked for; give at least one")
+
+    def within(self, ball: InputBall) -> Self:
+        """The same with every bound that knows balls restricted to `ball`."""
+        return type(self)(tuple(b.within(ball) if hasattr(b, "within") else b for b in self.bounds))
+
+    def local_facts(self, view: NetworkView, lower: Tensor, upper: Tensor, directions: Tensor) -> Tensor:
+        """For every bound the number of its facts, then its facts, side by side."""
+        parts = []
+        for bound in self.bounds:
+            facts = (
+                bound.local_facts(view, lower, upper, directions)
+                if isinstance(bound, AbstractLocalBound)
+                else lower.new_zeros(len(lower), 0)
+            )
+            parts += [facts.new_full((len(facts), 1), float(facts.shape[1])), facts]
+        return torch.cat(parts, -1)
+
+    def upper_from(
+        self, view: NetworkView, lower: Tensor, upper: Tensor, directions: Tensor, facts: Tensor
+    ) -> UpperBound:
+        """See `AbstractLocalBound.upper_from`; cost: the sum of all."""
+        best: UpperBound | None = None
+        start = 0
+        for bound in self.bounds:
+            size = int(facts[0, start]) if len(facts) else 0
+            own = facts[:, start + 1 : start + 1 + size]
+            start += 1 + size
+            found = (
+                bound.upper_from(view, lower, upper, directions, own)
+                if isinstance(bound, AbstractLocalBound)
+                else bound.upper(view, lower, upper, directions)
+            )
+            value = torch.nan_to_num(found.upper, nan=math.inf, posinf=math.inf)
+            found = found._replace(upper=value)
+            if best is None:
+                best = found
+                continue
+            less = value < best.upper
+            best = UpperBound(
+                torch.minimum(value, best.upper),
+                torch.where(less.unsqueeze(-1), found.slope, best.slope),
+                torch.where(less.unsqueeze(-1), found.blame, best.blame),
+            )
+        if best is None:
+            raise ValueError("no bound was evaluated")
+        return best
+
+    def bytes_per_pair(self, view: NetworkView) -> int:
+        """That of the largest."""
+        return max(bound.bytes_per_pair(view) for bound in self.bounds)
