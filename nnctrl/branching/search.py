@@ -1,7 +1,7 @@
 """Branch and bound for support functions: maximise `d' f(x)` over a box for many directions d at once.
 
 Best first, in batches of pairs (box, direction): pairs whose upper bound is within the tolerance of the best attained
-value are settled, the others with the largest gaps are halved. A child never has a worse bound than its parent (both
+value are settled, the others with the largest gaps are cut. A child never has a worse bound than its parent (both
 hold). What a budget cuts off keeps its bound, so the answer is an upper bound whatever happens; `stopped` says why it
 is not as tight as asked.
 """
@@ -14,14 +14,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nnctrl.bounds.base import AbstractBound, UpperBound
+from nnctrl.bounds.base import AbstractBound
 from nnctrl.bounds.view import NetworkView
+from nnctrl.branching.frontier import Evaluator, Frontier
 from nnctrl.branching.meter import Exhausted, Meter
-from nnctrl.branching.splitting import AbstractSplitting, halve, splittable
+from nnctrl.branching.splitting import Branching, cut, splittable
 
 ASCENT_STEPS = 8
-BATCH_BYTES = 256e6
-LARGEST_BATCH = 4096
 PATIENCE = 1000
 """Nodes per direction after which a search asks whether rounding is what keeps it from its tolerance."""
 
@@ -29,13 +28,15 @@ PATIENCE = 1000
 @dataclass(frozen=True)
 class SupportSearch:
     """Result of `maximise`, per direction: certified `upper` [p], `attained` [p] (float values of f at `points` [p,
-    n]), and the number of pairs bounded; `stopped` is None when every direction closed to its tolerance.
+    n]), the number of pairs bounded (`nodes`) and of boxes made, roots included (`branches`: fewer where a rule looks
+    ahead); `stopped` is None when every direction closed to its tolerance.
     """
 
     upper: Tensor
     attained: Tensor
     points: Tensor
     nodes: int
+    branches: int
     stopped: Exhausted | None
 
     @property
@@ -70,7 +71,7 @@ def maximise(
     directions: Tensor,
     *,
     bound: AbstractBound,
-    splitting: AbstractSplitting,
+    branching: Branching,
     tolerance: Tensor,
     meter: Meter,
     starts: Tensor,
@@ -83,84 +84,53 @@ def maximise(
     which `meter` watches.
     """
     incumbents = _first_incumbents(view, lower, upper, directions, starts)
-    count = directions.shape[0]
-    pairs = torch.arange(count)
-    boxes = (lower.expand(count, -1), upper.expand(count, -1))
-    batch = int(max(16, min(LARGEST_BATCH, BATCH_BYTES // max(1, bound.bytes_per_pair(view)))))
-    found = _bound(view, bound, *boxes, directions, batch, meter)
-    nodes = count
-    meter.nodes += count
+    evaluator, before = Evaluator(view, bound, directions, meter, branching.refresh), meter.nodes
+    frontier = evaluator.roots(lower, upper)
+    count = branches = len(frontier)
     settled = torch.full((count,), -torch.inf, dtype=torch.float64)
     stopped: Exhausted | None = None
-    asked = PATIENCE * count if bool(torch.isfinite(found.upper).all()) else 0.0
+    asked = PATIENCE * count if bool(torch.isfinite(frontier.found.upper).all()) else 0.0
     while True:
-        if nodes >= asked:
+        if meter.nodes - before >= asked:
             # splitting does not get below the rounding of the bound; to ask once is enough
-            tolerance = torch.maximum(tolerance, 2.0 * _rounding_floor(view, bound, incumbents, batch, meter))
-            nodes, meter.nodes, asked = nodes + count, meter.nodes + count, math.inf
+            tolerance = torch.maximum(tolerance, 2.0 * _rounding_floor(evaluator, incumbents))
+            asked = math.inf
         # where both overflow nothing is known
-        gap = torch.nan_to_num(found.upper - incumbents.values[pairs], nan=torch.inf, posinf=torch.inf)
+        gap = frontier.found.upper - incumbents.values[frontier.pairs]
+        gap = torch.nan_to_num(gap, nan=torch.inf, posinf=torch.inf)
         # what cannot be split any more keeps the bound it has
-        done = (gap <= tolerance[pairs]) | ~splittable(*boxes).any(-1)
-        settled = settled.scatter_reduce(0, pairs[done], found.upper[done], "amax")
-        pairs, boxes, found = _select(pairs, boxes, found, ~done)
-        stopped = meter.exhausted() if len(pairs) else None
-        if not len(pairs) or stopped:
+        done = (gap <= tolerance[frontier.pairs]) | ~splittable(frontier.lower, frontier.upper).any(-1)
+        settled = settled.scatter_reduce(0, frontier.pairs[done], frontier.found.upper[done], "amax")
+        frontier, gap = frontier.select(~done), gap[~done]
+        stopped = meter.exhausted() if len(frontier) else None
+        if not len(frontier) or stopped:
             break
-        rank = torch.argsort(gap[~done], descending=True)
-        chosen, rest = rank[:batch], rank[batch:]
-        old_pairs, old_boxes, old_found = _select(pairs, boxes, found, chosen)
-        axis = splitting.axis(*old_boxes, old_found)
-        children = halve(*old_boxes, axis)
-        child_pairs = old_pairs.repeat(2)
-        new = _bound(view, bound, *children, directions[child_pairs], batch, meter)
-        new = new._replace(upper=torch.fmin(new.upper, old_found.upper.repeat(2)))
-        nodes += len(child_pairs)
-        meter.nodes += len(child_pairs)
-        incumbents.offer(child_pairs, _corner(*children, new.slope))
-        kept_pairs, kept_boxes, kept_found = _select(pairs, boxes, found, rest)
-        pairs = torch.cat([kept_pairs, child_pairs])
-        boxes = (torch.cat([kept_boxes[0], children[0]]), torch.cat([kept_boxes[1], children[1]]))
-        found = UpperBound(*(torch.cat([a, b]) for a, b in zip(kept_found, new, strict=True)))
-    result = settled.scatter_reduce(0, pairs, torch.nan_to_num(found.upper, nan=torch.inf, posinf=torch.inf), "amax")
-    return SupportSearch(result, incumbents.values, incumbents.points, nodes, stopped)
+        rank = torch.argsort(gap, descending=True)
+        chosen, rest = rank[: evaluator.batch], rank[evaluator.batch :]
+        children = _children(evaluator, frontier.select(chosen), branching)
+        branches += len(children)
+        incumbents.offer(children.pairs, _corner(children.lower, children.upper, children.found.slope))
+        frontier = frontier.select(rest).joined(children)
+    result = settled.scatter_reduce(0, frontier.pairs, frontier.found.upper, "amax")
+    return SupportSearch(result, incumbents.values, incumbents.points, meter.nodes - before, branches, stopped)
 
 
-def _rounding_floor(
-    view: NetworkView, bound: AbstractBound, incumbents: _Incumbents, batch: int, meter: Meter
-) -> Tensor:
+def _children(evaluator: Evaluator, parents: Frontier, branching: Branching) -> Frontier:
+    """All parts of every parent."""
+    pieces = branching.pieces
+
+    def look_ahead(lower: Tensor, upper: Tensor) -> Tensor:
+        return evaluator.bounds(parents.pairs.repeat(pieces), lower, upper, parents.facts.repeat(pieces, 1)).upper
+
+    axis = branching.splitting.axis(parents.lower, parents.upper, parents.found, pieces, look_ahead)
+    return evaluator.children(parents, *cut(parents.lower, parents.upper, axis, pieces), pieces)
+
+
+def _rounding_floor(evaluator: Evaluator, incumbents: _Incumbents) -> Tensor:
     """How far the bound of a single point, the best known one, lies above its value, [p]; inf where it overflows."""
-    points = incumbents.points
-    upper = _bound(view, bound, points, points, incumbents.directions, batch, meter).upper
+    points, pairs = incumbents.points, torch.arange(len(incumbents.points))
+    upper = evaluator.bounds(pairs, points, points, evaluator.facts(pairs, points, points)).upper
     return torch.nan_to_num(upper - incumbents.values, nan=torch.inf, posinf=torch.inf)
-
-
-def _bound(
-    view: NetworkView,
-    bound: AbstractBound,
-    lower: Tensor,
-    upper: Tensor,
-    directions: Tensor,
-    batch: int,
-    meter: Meter,
-) -> UpperBound:
-    """The bound in batches that fit into memory, without gradients; what the budget does not reach is +inf."""
-    pieces = []
-    with torch.no_grad():
-        for i in range(0, len(lower), batch):
-            if i and meter.exhausted() in ("time-budget", "memory-budget"):
-                nothing = torch.zeros_like(lower[i:])
-                pieces.append(UpperBound(torch.full_like(nothing[:, 0], torch.inf), nothing, nothing))
-                break
-            pieces.append(bound.upper(view, lower[i : i + batch], upper[i : i + batch], directions[i : i + batch]))
-    found = UpperBound(*(torch.cat(parts) for parts in zip(*pieces, strict=True)))
-    return found._replace(upper=torch.nan_to_num(found.upper, nan=torch.inf, posinf=torch.inf))
-
-
-def _select(
-    pairs: Tensor, boxes: tuple[Tensor, Tensor], found: UpperBound, index: Tensor
-) -> tuple[Tensor, tuple[Tensor, Tensor], UpperBound]:
-    return pairs[index], (boxes[0][index], boxes[1][index]), UpperBound(*(part[index] for part in found))
 
 
 def _corner(lower: Tensor, upper: Tensor, slope: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from nnctrl.bounds.interval import midpoint_radius
 from nnctrl.bounds.view import NetworkView, tensor
 from nnctrl.branching.meter import Exhausted, Meter
 from nnctrl.branching.search import SupportSearch, maximise
-from nnctrl.branching.splitting import AbstractSplitting
+from nnctrl.branching.splitting import Branching
 from nnctrl.networks.layers import Affine
 from nnctrl.networks.network import Network
 from nnctrl.progress import Progress
@@ -52,7 +52,7 @@ class DiscreteReachSettings:
     mode: Mode
     eps: float
     bound: AbstractBound
-    splitting: AbstractSplitting
+    branching: Branching
     directions: FloatArray | None = None
     width_share: float = 0.4
     samples: int = 10_000
@@ -205,7 +205,7 @@ class DiscreteReachability:
             *box,
             padded,
             bound=self.settings.bound,
-            splitting=self.settings.splitting,
+            branching=self.settings.branching,
             tolerance=tensor(tolerance),
             meter=self.meter,
             starts=torch.minimum(torch.maximum(points, box[0]), box[1]),

@@ -13,7 +13,7 @@ import numpy as np
 from nnctrl import registry
 from nnctrl._typing import FloatArray
 from nnctrl.branching.meter import Meter
-from nnctrl.branching.splitting import BlameSplit
+from nnctrl.branching.splitting import Branching
 from nnctrl.errors import DimensionError, InputError
 from nnctrl.progress import Progress
 from nnctrl.reachability.discrete import DiscreteReachability, DiscreteReachSettings, StepBounds
@@ -81,7 +81,7 @@ class BranchAndBoundEngine(AbstractEngine):
         loop = compiled.closed_loop
         given = _rows_of(own.directions, tuple(loop.plant.states))
         bound = registry.load("bounds", own.bound)()
-        settings_of_search = DiscreteReachSettings(own.mode, own.eps, bound, BlameSplit(), given)
+        settings_of_search = DiscreteReachSettings(own.mode, own.eps, bound, Branching(), given)
         search = DiscreteReachability(loop.step, loop.plant.state_size, compiled.initial, settings_of_search, meter)
         found = search.run(compiled.horizon, progress)
         start = FlowpipeStep((0.0, 0.0), (compiled.initial_set,))

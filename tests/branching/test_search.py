@@ -9,12 +9,25 @@ import pytest
 import torch
 
 from nnctrl.bounds.base import AbstractBound, UpperBound
+from nnctrl.bounds.first_order import FirstOrderBound
 from nnctrl.bounds.interval import IntervalBound
 from nnctrl.bounds.taylor import TaylorBound
+from nnctrl.bounds.tightest import TightestOf
 from nnctrl.bounds.view import NetworkView
+from nnctrl.bounds.zeroth_order import ZerothOrderBound
 from nnctrl.branching.meter import Meter
 from nnctrl.branching.search import SupportSearch, maximise
-from nnctrl.branching.splitting import AbstractSplitting, BlameSplit, LongestEdge, SensitivitySplit, halve
+from nnctrl.branching.splitting import (
+    AbstractSplitting,
+    BestBoundSplit,
+    BlameSplit,
+    Branching,
+    LongestEdge,
+    SensitivitySplit,
+    cut,
+    halve,
+)
+from nnctrl.errors import InputError
 from nnctrl.networks.activations import Activation, Relu, Sigmoid, Tanh
 from nnctrl.networks.network import Network
 from nnctrl.networks.torch_import import from_state_dict
@@ -22,7 +35,7 @@ from tests import high_precision
 from tests.loops import small_network
 from tests.shared import shared_path
 
-RULES: list[AbstractSplitting] = [LongestEdge(), SensitivitySplit(), BlameSplit()]
+RULES: list[AbstractSplitting] = [LongestEdge(), SensitivitySplit(), BlameSplit(), BestBoundSplit()]
 
 
 def circle(count: int) -> torch.Tensor:
@@ -35,7 +48,7 @@ def search(
     directions: torch.Tensor,
     *,
     bound: AbstractBound | None = None,
-    splitting: AbstractSplitting | None = None,
+    branching: Branching | None = None,
     tolerance: float = 1e-2,
     meter: Meter | None = None,
     box: tuple[torch.Tensor, torch.Tensor] | None = None,
@@ -50,7 +63,7 @@ def search(
         upper,
         directions,
         bound=bound or TaylorBound(),
-        splitting=splitting or BlameSplit(),
+        branching=branching or Branching(),
         tolerance=torch.full((len(directions),), tolerance, dtype=torch.float64),
         meter=meter or Meter(),
         starts=lower + unit * (upper - lower),
@@ -63,7 +76,7 @@ def test_bounds_hold_and_close(bound: AbstractBound, splitting: AbstractSplittin
     network = small_network(2, 2, seed=3, gain=1.5)
     view = NetworkView.of(network)
     directions = circle(6)
-    found = search(view, directions, bound=bound, splitting=splitting, tolerance=0.05)
+    found = search(view, directions, bound=bound, branching=Branching(splitting), tolerance=0.05)
     assert found.stopped is None
     assert found.gap <= 0.05
     grid = torch.linspace(-1.0, 1.0, 201, dtype=torch.float64)
@@ -121,6 +134,66 @@ def test_flat_and_point_boxes_end() -> None:
     assert found.gap < 1e-12
     flat = torch.tensor([0.9, 0.2], dtype=torch.float64)
     assert search(view, circle(4), box=(point, flat)).gap <= 1e-2
+
+
+@pytest.mark.parametrize("pieces", [2, 3, 5])
+def test_parts_cover_the_box_exactly(pieces: int) -> None:
+    """Neighbours share a face, also where the box is too small for that many parts."""
+    rng = np.random.default_rng(1)
+    lower = torch.tensor(rng.normal(size=(20, 3)))
+    upper = lower + torch.tensor(rng.random((20, 3)) * 10.0 ** rng.integers(-17, 3, size=(20, 1)))
+    axis = torch.tensor(rng.integers(3, size=20))
+    low, high = (part.view(pieces, 20, 3) for part in cut(lower, upper, axis, pieces))
+    rows = torch.arange(20)
+    assert bool((low[0] == lower).all())
+    assert bool((high[-1] == upper).all())
+    assert bool((low <= high).all())
+    for k in range(pieces - 1):
+        assert bool((high[k][rows, axis] == low[k + 1][rows, axis]).all())
+
+
+@pytest.mark.parametrize("bound", [TaylorBound(), TightestOf(), ZerothOrderBound(), FirstOrderBound()], ids=repr)
+@pytest.mark.parametrize("refresh", [0, 1, 3])
+@pytest.mark.parametrize("pieces", [2, 3])
+def test_every_way_of_branching_closes_to_the_same_answer(bound: AbstractBound, refresh: int, pieces: int) -> None:
+    view = NetworkView.of(small_network(2, 2, seed=3, gain=0.7))
+    half = torch.full((2,), 0.5, dtype=torch.float64)
+    found = search(
+        view,
+        circle(4),
+        bound=bound,
+        branching=Branching(LongestEdge(), pieces, refresh),
+        tolerance=0.05,
+        box=(-half, half),
+    )
+    exact = search(view, circle(4), tolerance=1e-6, box=(-half, half))
+    assert found.stopped is None
+    assert found.gap <= 0.05
+    assert bool((found.upper >= exact.attained).all())
+    assert bool((found.attained <= exact.upper).all())
+    # a long search bounds the best point of every direction once more
+    assert found.nodes - found.branches in (0, 4)
+
+
+def test_facts_of_the_root_only_cost_more_boxes() -> None:
+    view = NetworkView.of(small_network(2, 2, seed=3, gain=1.0))
+    counts = [
+        search(view, circle(4), bound=FirstOrderBound(), branching=Branching(LongestEdge(), 2, refresh), tolerance=0.02)
+        for refresh in (1, 2, 0)
+    ]
+    assert counts[0].nodes <= counts[1].nodes < counts[2].nodes
+
+
+def test_looking_ahead_is_counted() -> None:
+    view = NetworkView.of(small_network(2, 2, seed=3, gain=1.0))
+    found = search(view, circle(4), branching=Branching(BestBoundSplit()), tolerance=0.05)
+    assert found.nodes == 4 + 3 * (found.branches - 4)
+
+
+@pytest.mark.parametrize(("pieces", "refresh"), [(1, 0), (2, -1)])
+def test_ill_formed_branching(pieces: int, refresh: int) -> None:
+    with pytest.raises(InputError, match=r"give at least 2 parts and 0 \(root only\) or more levels"):
+        Branching(pieces=pieces, refresh=refresh)
 
 
 def test_halves_cover_the_box_exactly() -> None:

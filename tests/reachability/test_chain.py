@@ -8,7 +8,7 @@ import torch
 
 from nnctrl.bounds.taylor import TaylorBound
 from nnctrl.branching.meter import Meter
-from nnctrl.branching.splitting import BlameSplit
+from nnctrl.branching.splitting import Branching
 from nnctrl.progress import SilentProgress
 from nnctrl.reachability.chain import StepChain
 from nnctrl.reachability.discrete import DiscreteReach, DiscreteReachability, DiscreteReachSettings, Mode
@@ -76,7 +76,7 @@ def test_chain_contains_exact_trajectories(kind: str, limit: int) -> None:
 
 def run(loop: ClosedLoop, mode: Mode, initial=START) -> DiscreteReach:
     problem = compiled(loop, initial)
-    settings = DiscreteReachSettings(mode, 1e-3, TaylorBound(), BlameSplit(), samples=300)
+    settings = DiscreteReachSettings(mode, 1e-3, TaylorBound(), Branching(), samples=300)
     # a saturation that is sometimes active has a gap of first order: some directions run into the node budget
     search = DiscreteReachability(loop.step, 2, problem.initial, settings, Meter(allowed_nodes=2000))
     return search.run(STEPS, SilentProgress())

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnctrl.bounds.taylor import TaylorBound
 from nnctrl.branching.meter import Meter
-from nnctrl.branching.splitting import BlameSplit
+from nnctrl.branching.splitting import Branching
 from nnctrl.networks.torch_import import from_state_dict
 from nnctrl.progress import SilentProgress
 from nnctrl.reachability.discrete import DiscreteReachability, DiscreteReachSettings
@@ -31,7 +31,7 @@ def test_later_steps_are_bounded_over_the_rotated_box() -> None:
     """
     network = from_state_dict(shared_path("seed-networks/doubleIntegratorTanh-2-10-5-5-1.pth"), activation="tanh")
     plant = LinearPlant(A=[[1.0, 1.0], [0.0, 1.0]], B=[[0.5], [1.0]], dt=1.0)
-    settings = DiscreteReachSettings("per-step", 1e-3, TaylorBound(), BlameSplit())
+    settings = DiscreteReachSettings("per-step", 1e-3, TaylorBound(), Branching())
     start = parametrise(HEXAGON, lambda affine: affine)
     search = DiscreteReachability(compose(plant, Controller(network)).step, 2, start, settings, Meter())
     found = search.run(5, SilentProgress())
@@ -54,7 +54,7 @@ def test_later_steps_are_bounded_over_the_rotated_box() -> None:
 def test_a_search_that_runs_out_says_so() -> None:
     network = from_state_dict(shared_path("seed-networks/doubleIntegratorTanh-2-10-5-5-1.pth"), activation="tanh")
     plant = LinearPlant(A=[[1.0, 1.0], [0.0, 1.0]], B=[[0.5], [1.0]], dt=1.0)
-    settings = DiscreteReachSettings("per-step", 1e-9, TaylorBound(), BlameSplit())
+    settings = DiscreteReachSettings("per-step", 1e-9, TaylorBound(), Branching())
     start = parametrise(HEXAGON, lambda affine: affine)
     loop = compose(plant, Controller(network))
     found = DiscreteReachability(loop.step, 2, start, settings, Meter(allowed_nodes=50)).run(5, SilentProgress())
