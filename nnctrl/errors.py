@@ -54,3 +54,12 @@ class AlgebraicLoopError(InputError):
 
 class NetworkFileError(InputError):
     """A network file is missing, damaged, or holds something that cannot be a controller."""
+
+
+def describe_error(error: BaseException) -> str:
+    """'ValueError: what it says', or the type alone where it says nothing; never raises, whatever `error` is."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  the __str__ of somebody else's exception may raise anything
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

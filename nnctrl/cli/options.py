@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from nnctrl.io.files import check_folder_writable, check_writable
+from nnctrl.io.files import REPORT_FILES, check_apart, check_folder_writable, check_writable
 from nnctrl.io.problems import AUTO, ProblemSource
 from nnctrl.verification.settings import Budget, parse_assignments
 
@@ -19,7 +19,18 @@ MODELS_VARIABLE = "NNCTRL_MODELS"
 Command = Callable[..., int]
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-_FILE = click.Path(path_type=Path)
+
+
+class OutputPath(click.ParamType):
+    """The name of a file or folder to write: not empty, and no "-", since results are no streams."""
+
+    name = "path"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path; a usage error for what names none."""
+        if value in ("", "-"):
+            self.fail(f"{value!r} is no name of a file or folder; give one (./- for one that is called -)", param, ctx)
+        return Path(value)
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,8 @@ class Output:
         if self.json is not None:
             check_writable(self.json)
         if self.report is not None:
-            check_folder_writable(self.report)
+            check_folder_writable(self.report, REPORT_FILES)
+        check_apart({"--json": self.json, "--report": self.report})
 
 
 def source_options(command: Command) -> Command:
@@ -121,9 +133,9 @@ def sampling_options(samples: int) -> Callable[[Command], Command]:
 def output_options(command: Command) -> Command:
     """--json, --report and --quiet as `output`."""
 
-    @click.option("--json", "json_file", type=_FILE, metavar="FILE", help="Write the result as one JSON object.")
+    @click.option("--json", "json_file", type=OutputPath(), metavar="FILE", help="Write the result as one JSON object.")
     @click.option(
-        "--report", type=_FILE, metavar="DIR", help="Write result, pictures and a short report into a folder."
+        "--report", type=OutputPath(), metavar="DIR", help="Write result, pictures and a short report into a folder."
     )
     @click.option("--quiet", is_flag=True, help="No progress, and only the last line of the outcome.")
     @functools.wraps(command)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nnctrl import registry
 from nnctrl.errors import InputError, NnctrlError, UnknownNameError, UnsupportedError
+from nnctrl.files import is_file, mode_of
 from nnctrl.registry import PluginError
 from nnctrl.verification.problem import Problem, ProblemDefinition
 from nnctrl.verification.settings import Key, Settings
@@ -105,7 +106,7 @@ def _find(source: ProblemSource) -> Problem | ProblemDefinition:
         return _as_problem(registry.load("problems", source.reference), f"the problem '{source.reference}'")
     if source.file is not None:
         return _from_python(source.file, source.trust)
-    if Path(source.reference).suffix or Path(source.reference).exists():
+    if Path(source.reference).suffix or mode_of(Path(source.reference)) is not None:
         raise UnsupportedError(
             f"'{source.reference}' is not a problem: give a registered id (nnctrl list problems) or a Python file"
         )
@@ -122,7 +123,7 @@ def _as_problem(thing: object, what: str) -> Problem | ProblemDefinition:
 
 
 def _from_python(path: Path, trust: bool) -> Problem | ProblemDefinition:
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(
             f"there is no file {path}; give a registered id (nnctrl list problems) or an existing Python file"
         )

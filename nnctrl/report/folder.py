@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nnctrl.files import write_atomically
+from nnctrl.files import path_faults_named, write_atomically
 from nnctrl.io.files import json_bytes
 from nnctrl.plotting.picture import png
 from nnctrl.plotting.scene import Scene, Tracks
@@ -37,7 +37,8 @@ def write_report(folder: Path, problem: Problem, result: Result) -> None:
 
 def write_files(folder: Path, files: dict[str, bytes]) -> None:
     """Write several files into a folder, made if need be."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with path_faults_named(folder, "made"):
+        folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         write_atomically(folder / name, content)
 

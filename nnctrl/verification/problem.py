@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from nnctrl.errors import DimensionError, InputError, UnknownNameError
+from nnctrl.files import is_file
 from nnctrl.verification.settings import Settings
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class ProblemDefinition(Settings, ABC):
         """A copy whose network is the file of `folder`, unless a network is given or nothing is known about files."""
         if folder is None or not self.network_files or getattr(self, "network", None) is not None:
             return self
-        found = [folder / name for name in self.network_files if (folder / name).is_file()]
+        found = [folder / name for name in self.network_files if is_file(folder / name)]
         if not found:
             raise InputError(
                 f"the folder {folder} does not hold {' or '.join(self.network_files)}, which the problem "
@@ -133,6 +134,6 @@ class ProblemDefinition(Settings, ABC):
                 f"the problem '{self.id}' means a network that is not part of nnctrl{source}; "
                 "give it with --set network=FILE or --models DIR"
             )
-        if not path.is_file():
+        if not is_file(path):
             raise InputError(f"there is no network file {path}; check --set network=FILE")
         return path

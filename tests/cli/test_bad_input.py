@@ -45,6 +45,9 @@ def assert_refused(ran: Ran, *parts: str) -> None:
         (("test-cart", "--set", "horizon"), ("--set takes key=value, not 'horizon'",)),
         (("test-cart", "--models", "no/such/folder"), ("no/such/folder", "does not exist")),
         (("no/such/file.py", "--trust"), ("there is no file no/such/file.py",)),
+        (("n" * 300 + ".py", "--trust"), ("File name too long",)),
+        (("n" * 300,), ("File name too long",)),
+        (("test-foreign-cart", "--set", "network=" + "n" * 300 + ".onnx"), ("File name too long",)),
         (("problem.toml",), ("'problem.toml' is not a problem", "nnctrl list problems")),
         (("test-foreign-cart",), ("published with the cart", "--set network=FILE or --models DIR")),
         (("test-foreign-cart", "--set", "network=nowhere.onnx"), ("there is no network file nowhere.onnx",)),
@@ -123,6 +126,11 @@ def test_models_folder_from_the_environment(
         (("--json", "."), ("is a folder",)),
         (("--report", "file"), ("file is a file",)),
         (("--report", "file/below"), ("cannot be written",)),
+        (("--report", ""), ("'--report'", "is no name of a file or folder")),
+        (("--json", "-"), ("'--json'", "'-' is no name of a file or folder")),
+        (("--json", "n" * 300), ("File name too long",)),
+        (("--report", "n" * 300), ("File name too long",)),
+        (("--json", "r", "--report", "r"), ("--json r stands in the way of --report r",)),
     ],
 )
 def test_output_places_are_checked_first(
@@ -148,6 +156,8 @@ def test_output_places_are_checked_first(
         (("train", "nobody"), ("unknown expert or problem 'nobody'",)),
         (("train", "test-cart"), ("names no expert to imitate",)),
         (("train", "test-cart", "--output", "network.pth"), ("does not end in .onnx",)),
+        (("train", "test-cart", "--output", "a.onnx", "--json", "a.toml"), ("stands in the way",)),
+        (("train", "test-cart", "--json", ""), ("is no name of a file or folder",)),
         (("simulate", "test-cart", "--samples", "0"), ("--samples",)),
     ],
 )
