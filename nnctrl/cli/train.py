@@ -57,8 +57,6 @@ def command(
     with progress_shown(quiet) as progress:
         trained = recipe.train(progress)
     onnx = network_bytes(reference, recipe, trained)
-    rows = training_rows(recipe, trained)
-    print_rows(stdout_console(), rows[-1:] if quiet else rows)
     if output is not None and card_file is not None:
         keys = "".join(f" --set {assignment}" for assignment in assignments)
         made_by = f"nnctrl train {reference}{keys} --output {output.name}"
@@ -67,6 +65,8 @@ def command(
         write_atomically(output, onnx)
     if json_file is not None:
         write_atomically(json_file, json_bytes(training_json(reference, recipe, trained, onnx)))
+    rows = training_rows(recipe, trained)
+    print_rows(stdout_console(), rows[-1:] if quiet else rows)
     return ExitStatus.DONE
 
 

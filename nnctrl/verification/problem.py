@@ -60,10 +60,22 @@ class Problem:
             raise InputError(f"the horizon is {self.horizon}; give a positive number of {unit}")
         if self.is_discrete and self.horizon != int(self.horizon):
             raise InputError(f"the horizon is {self.horizon} but the plant is discrete; give a whole number of steps")
+        self._check_views()
+
+    def _check_views(self) -> None:
         names = [TIME, *self.signal_units()]
-        for name in (name for view in self.views for name in view):
-            if name not in names:
-                raise UnknownNameError.among("coordinate of a view", name, names)
+        if not isinstance(self.views, tuple | list):
+            raise InputError(f"the views are {self.views!r}; give a tuple of pairs of names")
+        for view in self.views:
+            if not isinstance(view, tuple | list) or len(view) != 2:
+                raise InputError(f"the view {view!r} is no pair; give two names, or '{TIME}' and a name")
+            for name in view:
+                if name not in names:
+                    raise UnknownNameError.among("coordinate of a view", str(name), names)
+            if view[0] == view[1] or view[1] == TIME:
+                raise InputError(
+                    f"the view {view!r} cannot be drawn; give two different names, and '{TIME}' as the first if at all"
+                )
 
     @property
     def is_discrete(self) -> bool:

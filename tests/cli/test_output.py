@@ -105,6 +105,65 @@ def test_report_folder(nnctrl: Nnctrl, tmp_path: Path) -> None:
     assert json.loads((folder / "result.json").read_text())["verdict"] == "FALSIFIED"
 
 
+@pytest.mark.parametrize(
+    ("command", "status", "files"),
+    [
+        (("verify", *OBEDIENT, "--set", "answer=falsified"), 10, ["report.md", "result.json"]),
+        (("verify", *OBEDIENT), 0, ["report.md", "result.json"]),
+        (("simulate", "test-cart"), 0, ["trajectories.json"]),
+    ],
+)
+def test_a_picture_that_fails_costs_no_verdict(
+    nnctrl: Nnctrl,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    status: int,
+    files: list[str],
+) -> None:
+    def fail(_: object) -> bytes:
+        raise ZeroDivisionError("an injected\nfault")
+
+    monkeypatch.setattr("nnctrl.report.folder.png", fail)
+    ran = nnctrl(*command, "--report", tmp_path / "r", "--quiet")
+    assert ran.status == status
+    assert ran.err.startswith("nnctrl: warning: no picture was drawn (ZeroDivisionError: an injected fault)")
+    assert len(ran.err.splitlines()) == 1
+    assert sorted(path.name for path in (tmp_path / "r").iterdir()) == files
+    assert all("picture.png" not in path.read_text() for path in (tmp_path / "r").iterdir())
+
+
+def test_files_are_there_before_anything_is_printed(
+    nnctrl: Nnctrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads the output may leave at its first line."""
+
+    def leave(*_: object, **__: object) -> None:
+        raise SystemExit(1)
+
+    monkeypatch.setattr("nnctrl.cli.outcome.print_result", leave)
+    monkeypatch.setattr("rich.console.Console.print", leave)
+    file = tmp_path / "r.json"
+    for command in (("verify", *OBEDIENT), ("simulate", "test-cart")):
+        assert nnctrl(*command, "--json", file, "--report", tmp_path / "r").status == 130
+        assert file.exists()
+        file.unlink()
+    assert len(list((tmp_path / "r").iterdir())) == 4
+
+
+def test_a_file_that_cannot_be_written_does_not_hide_the_verdict(
+    nnctrl: Nnctrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    ran = nnctrl("verify", *OBEDIENT, "--json", tmp_path / "r.json")
+    assert ran.status == 2
+    assert "No space left on device" in ran.err
+    assert "VERIFIED." in ran.out
+
+
 def test_reach_prints_the_last_enclosure(nnctrl: Nnctrl, tmp_path: Path) -> None:
     ran = nnctrl("reach", *OBEDIENT, "--json", tmp_path / "r.json")
     # the double 0.1 is a little above one tenth
