@@ -56,10 +56,21 @@ class NetworkFileError(InputError):
     """A network file is missing, damaged, or holds something that cannot be a controller."""
 
 
-def describe_error(error: BaseException) -> str:
-    """'ValueError: what it says', or the type alone where it says nothing; never raises, whatever `error` is."""
+def message_of(error: BaseException) -> str:
+    """What an error says, or the name of its type; never raises, whatever `error` is."""
     try:
         text = str(error)
     except Exception:  # noqa: BLE001  the __str__ of somebody else's exception may raise anything
         text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return text or type(error).__name__
+
+
+def describe_error(error: BaseException) -> str:
+    """'ValueError: what it says', or the type alone where it says nothing; never raises, whatever `error` is."""
+    name, text = type(error).__name__, message_of(error)
+    return name if text == name else f"{name}: {text}"
+
+
+def what_is(value: object) -> str:
+    """What kind of thing a wrong value is, for messages: 'a list', 'the class Box'."""
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"

@@ -11,10 +11,11 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
-from nnctrl.errors import DimensionError, InputError, UnknownNameError
+from nnctrl.errors import DimensionError, InputError, UnknownNameError, what_is
 from nnctrl.files import is_file
 from nnctrl.verification.settings import Settings
 
@@ -49,6 +50,7 @@ class Problem:
     views: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_types()
         states = len(self.closed_loop.plant.states)
         if self.initial_set.dim != states:
             raise DimensionError(
@@ -60,7 +62,54 @@ class Problem:
             raise InputError(f"the horizon is {self.horizon}; give a positive number of {unit}")
         if self.is_discrete and self.horizon != int(self.horizon):
             raise InputError(f"the horizon is {self.horizon} but the plant is discrete; give a whole number of steps")
+        self._check_requirements()
         self._check_views()
+
+    def _check_types(self) -> None:
+        from nnctrl.sets.base import AbstractSet
+        from nnctrl.specs.spec import Spec
+        from nnctrl.systems.closed_loop import ClosedLoop
+
+        rules: dict[str, tuple[type | tuple[type, ...], str]] = {
+            "closed_loop": (ClosedLoop, "what compose(plant, controller) returns"),
+            "initial_set": (AbstractSet, "a set such as Box or Zonotope"),
+            "spec": (Spec, "Spec((requirement, ...))"),
+            "horizon": (Real, "a number of steps (discrete plants) or seconds"),
+            "name": (str, "a text"),
+            "description": (str, "a text"),
+            "settings": (Mapping, "a dictionary of engine keys"),
+        }
+        for field_name, (kind, wanted) in rules.items():
+            value = getattr(self, field_name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise InputError(f"the problem's {field_name} is {what_is(value)}; give {wanted}")
+        if not self.name.strip():
+            raise InputError("the problem's name is empty; give a text")
+
+    def _check_requirements(self) -> None:
+        from nnctrl.sets.base import AbstractSet
+        from nnctrl.specs.moving import Moving
+        from nnctrl.specs.spec import Avoid, Reach, Stay
+        from nnctrl.specs.sublevel import Sublevel
+
+        for id, requirement in self.spec.items():
+            if not isinstance(requirement, Stay | Avoid | Reach):
+                raise InputError(f"requirement '{id}' is {what_is(requirement)}; give Reach, Avoid or Stay")
+            if not isinstance(requirement.target, AbstractSet | Moving | Sublevel):
+                raise InputError(
+                    f"the target of requirement '{id}' is {what_is(requirement.target)}; give a set, Moving or Sublevel"
+                )
+            if not isinstance(requirement.on, tuple | list | None):
+                raise InputError(f"requirement '{id}' is on {requirement.on!r}; give a tuple of names, such as ('x1',)")
+            names, known = self.coordinates(requirement), self.signal_units()
+            for name in names:
+                if name not in known:
+                    raise UnknownNameError.among("signal", str(name), known)
+            if requirement.target.dim != len(names):
+                raise DimensionError(
+                    f"the set of requirement '{id}' has {requirement.target.dim} coordinates but is over {len(names)} "
+                    f"signals ({', '.join(names)}); name as many signals in `on` as the set has coordinates"
+                )
 
     def _check_views(self) -> None:
         names = [TIME, *self.signal_units()]

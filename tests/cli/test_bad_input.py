@@ -190,6 +190,106 @@ def test_python_files(nnctrl: Nnctrl, tmp_path: Path, case: str) -> None:
     assert list(out.iterdir()) == []
 
 
+CART = """
+import dataclasses
+from tests.small_loop import Cart, cart_network, cart_problem
+from nnctrl import Avoid, Ball, Box, Controller, ProblemDefinition, Spec, Stay
+base = cart_problem(cart_network())
+"""
+
+DEFINITION = """
+@dataclasses.dataclass(frozen=True)
+class Mine(ProblemDefinition):
+    id = "mine"
+    def build(self):
+        return {}
+problem = Mine
+"""
+
+WRONG = {
+    "a controller for the loop": (
+        "problem = dataclasses.replace(base, closed_loop=Controller(cart_network()))",
+        ("the problem's closed_loop is a Controller", "compose(plant, controller)"),
+    ),
+    "a class for the set": (
+        "problem = dataclasses.replace(base, initial_set=Box)",
+        ("the problem's initial_set is the class Box",),
+    ),
+    "a list for the spec": (
+        "problem = dataclasses.replace(base, spec=[Avoid(Ball([2.0, 1.0], 0.3))])",
+        ("the problem's spec is a list", "Spec((requirement, ...))"),
+    ),
+    "a requirement for the spec": (
+        "problem = dataclasses.replace(base, spec=Avoid(Ball([2.0, 1.0], 0.3)))",
+        ("the problem's spec is a Avoid", "Spec((requirement, ...))"),
+    ),
+    "a requirement for the tuple": (
+        "problem = dataclasses.replace(base, spec=Spec(Avoid(Ball([2.0, 1.0], 0.3))))",
+        ("line 6", "Avoid"),
+    ),
+    "a list as the target": (
+        "problem = dataclasses.replace(base, spec=Spec((Avoid([1.0, 2.0]),)))",
+        ("the target of requirement 'avoid-1' is a list",),
+    ),
+    "a text for the names": (
+        "problem = dataclasses.replace(base, spec=Spec((Stay(Box([0.0], [1.0]), on='p'),)))",
+        ("requirement 'stay-1' is on 'p'; give a tuple of names",),
+    ),
+    "an unknown signal": (
+        "problem = dataclasses.replace(base, spec=Spec((Stay(Box([0.0], [1.0]), on=('q',)),)))",
+        ("unknown signal 'q'",),
+    ),
+    "a target of another dimension": (
+        "problem = dataclasses.replace(base, spec=Spec((Stay(Box([0.0], [1.0])),)))",
+        ("the set of requirement 'stay-1' has 1 coordinates but is over 2 signals (p, v)",),
+    ),
+    "a number for the name": ("problem = dataclasses.replace(base, name=3)", ("the problem's name is a int",)),
+    "an empty name": ("problem = dataclasses.replace(base, name=' ')", ("the problem's name is empty",)),
+    "a text for the horizon": ("problem = dataclasses.replace(base, horizon='5')", ("the problem's horizon is a str",)),
+    "a truth for the horizon": ("problem = dataclasses.replace(base, horizon=True)", ("horizon is a bool",)),
+    "a list of settings": ("problem = dataclasses.replace(base, settings=[])", ("the problem's settings is a list",)),
+    "a build without a problem": (
+        DEFINITION.replace("{}", "base.closed_loop"),
+        ("build() of 'Mine' returns a ClosedLoop", "Problem"),
+    ),
+    "a definition without build": (
+        "class Mine(ProblemDefinition):\n    id = 'mine'\nproblem = Mine",
+        ("the class Mine", "build()"),
+    ),
+    "the base class": ("problem = ProblemDefinition", ("the class ProblemDefinition", "build()")),
+    "annotations that mean nothing": (
+        "from __future__ import annotations\n"
+        "import dataclasses\nfrom nnctrl import ProblemDefinition, setting\n"
+        "@dataclasses.dataclass(frozen=True)\nclass Mine(ProblemDefinition):\n    k: Nothing = setting(1, 'k')\n"
+        "    def build(self):\n        return 1\nproblem = Mine",
+        ("NameError: name 'Nothing' is not defined",),
+    ),
+    "an error that cannot speak": (
+        "class Mute(Exception):\n    def __str__(self):\n        raise ValueError\nraise Mute",
+        ("line 9", "raises Mute; mend the file"),
+    ),
+    "an error of its own kind": (
+        "class Stop(BaseException):\n    pass\nraise Stop('here')",
+        ("line 8", "raises Stop: here"),
+    ),
+    "the end of a generator": ("raise GeneratorExit", ("line 6", "raises GeneratorExit")),
+    "an input error that cannot speak": (
+        "from nnctrl.errors import InputError\n"
+        "class Mute:\n    def __str__(self):\n        raise ValueError\nraise InputError(Mute())",
+        ("InputError",),
+    ),
+}
+
+
+@pytest.mark.parametrize("command", ["verify", "show", "simulate"])
+@pytest.mark.parametrize("case", WRONG)
+def test_python_files_with_wrong_types(nnctrl: Nnctrl, tmp_path: Path, case: str, command: str) -> None:
+    text, parts = WRONG[case]
+    place = tmp_path / "mine.py"
+    place.write_text(text if "__future__" in text else f"{CART}{text}\n")
+    assert_refused(nnctrl(command, place, "--trust"), *parts)
+
+
 def test_python_file_whose_build_raises(nnctrl: Nnctrl, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from dataclasses import dataclass\n"
