@@ -74,3 +74,10 @@ def describe_error(error: BaseException) -> str:
 def what_is(value: object) -> str:
     """What kind of thing a wrong value is, for messages: 'a list', 'the class Box'."""
     return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed: MemoryError, or what torch raises in its place."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in message_of(error)
+    )

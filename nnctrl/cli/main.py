@@ -19,9 +19,11 @@ import click
 from nnctrl.cli.console import stderr_line
 from nnctrl.cli.status import ExitStatus
 from nnctrl.cli.streams import discard, prepare_streams
-from nnctrl.errors import InputError, NnctrlError, UnknownNameError, describe_error, message_of
+from nnctrl.errors import InputError, NnctrlError, UnknownNameError, describe_error, message_of, ran_out_of_memory
 
 DEBUG_VARIABLE = "NNCTRL_DEBUG"
+
+NO_MEMORY = "the machine has not enough memory for this; ask for fewer samples, fewer steps or a smaller network"
 
 COMMANDS = {
     "list": "nnctrl.cli.listing",
@@ -98,6 +100,8 @@ def _run_command(arguments: list[str]) -> tuple[ExitStatus, str | None]:
         return ExitStatus.INTERRUPTED, None
     except BaseException as error:  # noqa: BLE001  what is left is a fault of the program, and status 70 says so
         _show_traceback()
+        if ran_out_of_memory(error):
+            return ExitStatus.BAD_INPUT, NO_MEMORY
         return ExitStatus.INTERNAL_ERROR, _internal(error)
 
 

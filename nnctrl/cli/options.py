@@ -12,9 +12,11 @@ import click
 
 from nnctrl.io.files import REPORT_FILES, check_apart, check_folder_writable, check_writable
 from nnctrl.io.problems import AUTO, ProblemSource
-from nnctrl.verification.settings import Budget, parse_assignments
+from nnctrl.verification.settings import LARGEST_SEED, Budget, parse_assignments
 
 MODELS_VARIABLE = "NNCTRL_MODELS"
+
+MOST_SAMPLES = 1_000_000_000
 
 Command = Callable[..., int]
 
@@ -111,7 +113,7 @@ def sampling_options(samples: int) -> Callable[[Command], Command]:
     def add(command: Command) -> Command:
         count = click.option(
             "--samples",
-            type=click.IntRange(min=1),
+            type=click.IntRange(min=1, max=MOST_SAMPLES),
             default=samples,
             show_default=True,
             metavar="N",
@@ -119,7 +121,7 @@ def sampling_options(samples: int) -> Callable[[Command], Command]:
         )
         seed = click.option(
             "--seed",
-            type=click.IntRange(min=0),
+            type=click.IntRange(min=0, max=LARGEST_SEED),
             default=0,
             show_default=True,
             metavar="N",

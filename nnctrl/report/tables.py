@@ -91,7 +91,7 @@ def counterexample_rows(problem: Problem, point: Counterexample, proved: bool) -
     )
     rows = [("starts at" if proved else "candidate", start), ("violates", f"{point.requirement} at {when}, {size}")]
     if point.w.size:
-        rows.append(("under", f"{point.w.shape[1]} disturbances that change with time (see --json)"))
+        rows.append(("under", f"{', '.join(point.w_names)}, which change with time (see --json)"))
     return rows
 
 

@@ -7,7 +7,6 @@ file): it is what gets registered under an id, and what `--set key=value` on the
 from __future__ import annotations
 
 import dataclasses
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
     from nnctrl.systems.closed_loop import ClosedLoop
 
     AnyRequirement = Stay | Avoid | Reach
+
+MOST_STEPS, MOST_SECONDS = 100_000, 1_000_000_000
+"""Longest horizons of discrete and continuous plants, beyond what any engine encloses: a slip is told as one."""
 
 TIME = "t"
 """The name of time in `views`."""
@@ -57,9 +59,9 @@ class Problem:
                 f"the initial set has {self.initial_set.dim} coordinates but the plant has {states} states "
                 f"({', '.join(self.closed_loop.plant.states)}); give one coordinate per state"
             )
-        if not (math.isfinite(self.horizon) and self.horizon > 0):
-            unit = "steps" if self.is_discrete else "seconds"
-            raise InputError(f"the horizon is {self.horizon}; give a positive number of {unit}")
+        unit, most = ("steps", MOST_STEPS) if self.is_discrete else ("seconds", MOST_SECONDS)
+        if not 0 < self.horizon <= most:
+            raise InputError(f"the horizon is {self.horizon}; give a positive number of {unit}, at most {most}")
         if self.is_discrete and self.horizon != int(self.horizon):
             raise InputError(f"the horizon is {self.horizon} but the plant is discrete; give a whole number of steps")
         self._check_requirements()

@@ -130,6 +130,8 @@ class Counterexample:
     u: FloatArray
     requirement: str
     violation: float
+    w_names: tuple[str, ...] = ()
+    """What the columns of `w` are: disturbances of the plant, then noise of what the controller observes."""
 
 
 @dataclass(frozen=True)
@@ -241,7 +243,12 @@ def _requirement_json(row: RequirementResult) -> dict[str, Any]:
 
 def _counterexample_json(point: Counterexample) -> dict[str, Any]:
     arrays = {name: json_numbers(getattr(point, name)) for name in ("x0", "w", "t", "x", "u")}
-    return {**arrays, "requirement": point.requirement, "violation": _finite(point.violation)}
+    return {
+        **arrays,
+        "w_names": list(point.w_names),
+        "requirement": point.requirement,
+        "violation": _finite(point.violation),
+    }
 
 
 def _reach_json(flowpipe: Flowpipe) -> list[dict[str, Any]]:

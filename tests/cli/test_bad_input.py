@@ -41,6 +41,9 @@ def assert_refused(ran: Ran, *parts: str) -> None:
             ("'horizon' takes an integer >= 1 (steps), not 'soon'", "default is 5"),
         ),
         (("test-cart", "--set", "horizon=0"), ("takes an integer >= 1",)),
+        (("test-cart", "--set", "horizon=1e24"), ("give a positive number of steps, at most 100000",)),
+        (("test-cart", "--set", "horizon=" + "9" * 400), ("give a positive number of steps, at most 100000",)),
+        (("test-cart", "--set", "wall=" + "9" * 400), ("'wall' takes a number > 0 (m)",)),
         (("test-cart", "--set", "wall=nan"), ("'wall' takes a number > 0 (m), not 'nan'",)),
         (("test-cart", "--set", "horizon"), ("--set takes key=value, not 'horizon'",)),
         (("test-cart", "--models", "no/such/folder"), ("no/such/folder", "does not exist")),
@@ -159,6 +162,10 @@ def test_output_places_are_checked_first(
         (("train", "test-cart", "--output", "a.onnx", "--json", "a.toml"), ("stands in the way",)),
         (("train", "test-cart", "--json", ""), ("is no name of a file or folder",)),
         (("simulate", "test-cart", "--samples", "0"), ("--samples",)),
+        (("simulate", "test-cart", "--samples", "1000000000"), ("take too much memory", "give at most")),
+        (("simulate", "test-cart", "--samples", "100000000000"), ("--samples", "x<=1000000000")),
+        (("simulate", "test-cart", "--seed", str(2**63)), ("--seed", str(2**63 - 1))),
+        (("falsify", "test-cart", "--seed", str(2**64)), ("--seed", str(2**63 - 1))),
     ],
 )
 def test_other_commands(nnctrl: Nnctrl, arguments: tuple[str, ...], parts: tuple[str, ...]) -> None:

@@ -70,19 +70,36 @@ def test_expectations(nnctrl: Nnctrl, tmp_path: Path, answer: str, expected: str
         assert ran.err == f"nnctrl: the verdict is {answer.upper()} but --expect {expected.upper()} was given\n"
 
 
-@pytest.mark.parametrize(
-    ("answer", "what"), [("crash", "ZeroDivisionError: an injected fault"), ("memory", "MemoryError")]
-)
-def test_a_fault_of_the_program(nnctrl: Nnctrl, tmp_path: Path, answer: str, what: str) -> None:
+def test_a_fault_of_the_program(nnctrl: Nnctrl, tmp_path: Path) -> None:
     ran = nnctrl(
-        "verify", *OBEDIENT, "--set", f"answer={answer}", "--json", tmp_path / "r.json", "--report", tmp_path / "r"
+        "verify", *OBEDIENT, "--set", "answer=crash", "--json", tmp_path / "r.json", "--report", tmp_path / "r"
     )
     assert ran.status == 70
     assert "Traceback" not in ran.err
     assert len(ran.err.splitlines()) == 1
-    assert what in ran.err
+    assert "ZeroDivisionError: an injected fault" in ran.err
     assert "NNCTRL_DEBUG=1" in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("answer", ["memory", "torch-memory"])
+def test_a_machine_without_memory_is_an_exhausted_budget(nnctrl: Nnctrl, tmp_path: Path, answer: str) -> None:
+    for command, verdict, rows in (("verify", "UNKNOWN", 3), ("falsify", "UNKNOWN", 3), ("reach", None, 0)):
+        file = tmp_path / f"{command}.json"
+        assert nnctrl(command, *OBEDIENT, "--set", f"answer={answer}", "--json", file).status == 20
+        written = json.loads(file.read_text())
+        assert (written["verdict"], written["reason"]) == (verdict, "memory-budget")
+        assert len(written["requirements"]) == rows
+
+
+def test_other_work_without_memory_is_asked_too_much(nnctrl: Nnctrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("nnctrl.report.samples.sample_trajectories", refuse)
+    ran = nnctrl("simulate", "test-cart")
+    assert ran.status == 2
+    assert "not enough memory" in ran.err
 
 
 def test_debugging_shows_the_traceback(nnctrl: Nnctrl, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,31 @@ def test_an_unknown_says_what_to_do(nnctrl: Nnctrl) -> None:
     assert "UNKNOWN. The node budget was spent before everything was decided. Raise --nodes" in out
 
 
+def test_falsify_says_what_it_tried(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    file = tmp_path / "r.json"
+    assert nnctrl("falsify", *OBEDIENT, "--samples", "17", "--seed", "3", "--json", file).status == 0
+    settings = json.loads(file.read_text())["settings"]
+    assert (settings["samples"], settings["seed"]) == (17, 3)
+
+
+def test_disturbances_of_a_counterexample_have_names(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from nnctrl import Avoid, Box, Controller, LinearPlant, Problem, Spec, compose\n"
+        "from tests.small_loop import cart_network\n"
+        "plant = LinearPlant([[1, 0.1], [0, 1]], [[0], [0.1]], E=[[0.1], [0]], dt=0.1, disturbances={'gust': 'm/s'},\n"
+        "                    states={'p': 'm', 'v': 'm/s'}, ranges={'gust': (-1.0, 1.0)})\n"
+        "loop = compose(plant, Controller(cart_network(), noise=Box([-0.1, -0.1], [0.1, 0.1])))\n"
+        "spec = Spec((Avoid(Box([-9, -9], [9, 9]), during=(2, 3)),))\n"
+        "problem = Problem(loop, Box([0, 0], [1, 1]), spec, 3, 'windy')\n"
+    )
+    ran = nnctrl("verify", tmp_path / "mine.py", "--trust", "--json", tmp_path / "r.json")
+    assert ran.status == 10
+    assert re.search(r"under +gust, noise1, noise2, which change with time", ran.out)
+    point = json.loads((tmp_path / "r.json").read_text())["counterexample"]
+    assert point["w_names"] == ["gust", "noise1", "noise2"]
+    assert all(len(row) == 3 for row in point["w"])
+
+
 def test_quiet_prints_one_line(nnctrl: Nnctrl, tmp_path: Path) -> None:
     ran = nnctrl("verify", *OBEDIENT, "--quiet", "--report", tmp_path / "r")
     assert ran.out.startswith("VERIFIED. ")

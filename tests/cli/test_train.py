@@ -65,3 +65,24 @@ def test_another_seed_gives_another_network(nnctrl: Nnctrl, tmp_path: Path) -> N
         assert nnctrl("train", "test-damper", "--set", f"seed={seed}", "--output", file, "--quiet").status == 0
     first, second = (load_network(file).blocks[0].affines[0].weight for file in files)
     assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("hidden=1e5,1e5", "'hidden' takes"),
+        ("hidden=10000,10000", "make 100020000 weights"),
+        ("batch=1e23", "'batch' takes an integer >= 1 and <= 1e+09"),
+        ("epochs=1e23", "'epochs' takes"),
+        ("seed=9223372036854775808", "'seed' takes"),
+    ],
+)
+def test_numbers_that_nobody_means(nnctrl: Nnctrl, assignment: str, words: str) -> None:
+    ran = nnctrl("train", "test-damper", "--set", assignment)
+    assert ran.status == 2
+    assert words in ran.err
+
+
+def test_the_largest_seed_and_a_batch_larger_than_the_data(nnctrl: Nnctrl) -> None:
+    ran = nnctrl("train", "test-damper", "--set", "seed=9223372036854775807", "--set", "batch=1000000000", "--quiet")
+    assert (ran.status, ran.err) == (0, "")
