@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from nnctrl.cli.status import ExitStatus
 from nnctrl.errors import InputError, UnknownNameError
 from nnctrl.io.files import check_apart, check_writable
 from nnctrl.io.problems import ProblemSource, open_problem
-from nnctrl.verification.settings import parse_assignments
+from nnctrl.verification.settings import Key, parse_assignments
 
 if TYPE_CHECKING:
     from nnctrl.learning.recipe import Recipe
@@ -36,7 +37,7 @@ def command(
     """Train a network to act as an expert does, and evaluate it on samples.
 
     With an id of `nnctrl list experts` its own recipe is followed, with one of `nnctrl list problems` that problem's
-    expert is imitated from the problem's initial set. A wrong key in --set names the nearest right one.
+    expert is imitated from the problem's initial set; `nnctrl show` lists the keys that --set takes.
     """
     from nnctrl.cli.console import progress_shown, stdout_console
     from nnctrl.files import write_atomically
@@ -70,10 +71,17 @@ def command(
     return ExitStatus.DONE
 
 
+def keys_of_recipe(expert: str) -> tuple[Key, ...]:
+    """The keys of the training by the registered `expert`, with its own recipe's values as defaults."""
+    from nnctrl.learning.recipe import recipe_of
+
+    settings = recipe_of(expert, registry.load("experts", expert)).settings
+    own = settings.values()
+    return tuple(dataclasses.replace(key, default=own[key.name]) for key in settings.declared_keys())
+
+
 def _recipe(reference: str) -> Recipe:
     """The recipe of an expert, or of a problem's expert with the problem's plant, set, horizon and requirements."""
-    import dataclasses
-
     from nnctrl.learning.recipe import recipe_of
 
     if reference in registry.names("experts"):

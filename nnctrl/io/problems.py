@@ -15,7 +15,7 @@ from nnctrl.errors import InputError, NnctrlError, UnknownNameError, Unsupported
 from nnctrl.files import is_file, mode_of
 from nnctrl.registry import PluginError
 from nnctrl.verification.problem import Problem, ProblemDefinition
-from nnctrl.verification.settings import Key, Settings
+from nnctrl.verification.settings import Budget, Key, Settings
 
 AUTO = "auto"
 """The engine name that leaves the choice to nnctrl."""
@@ -71,10 +71,22 @@ def open_problem(source: ProblemSource) -> OpenedProblem:
         return OpenedProblem(source, found, _engine_values(source, dict(source.assignments), ()))
     with _faults_named(source.file):
         own = tuple(key.name for key in found.declared_keys())
+    _check_names_of_keys(own, source.engine)
     mine = {name: text for name, text in source.assignments.items() if name in own}
     others = {name: text for name, text in source.assignments.items() if name not in own}
     engine_values = _engine_values(source, others, own)
     return OpenedProblem(source, found.updated(mine).with_models(source.models), engine_values)
+
+
+def _check_names_of_keys(own: tuple[str, ...], engine: str | None) -> None:
+    """Refuse a problem's keys that mean something else already: --set could not reach both (InputError)."""
+    taken = {"samples": "falsification", "seed": "falsification"}
+    taken |= {key.name: "budget" for key in Budget.declared_keys()}
+    # engines are loaded only where one runs
+    taken |= {key.name: "engine" for key in keys_of_engine(engine)}
+    for name in own:
+        if name in taken:
+            raise InputError(f"the problem's key '{name}' is a key of the {taken[name]} too; rename it in the problem")
 
 
 def keys_of_engine(engine: str | None) -> tuple[Key, ...]:

@@ -297,6 +297,28 @@ def test_python_files_with_wrong_types(nnctrl: Nnctrl, tmp_path: Path, case: str
     assert_refused(nnctrl(command, place, "--trust"), *parts)
 
 
+@pytest.mark.parametrize(
+    ("key", "owner", "commands"),
+    [
+        ("eps", "engine", ("verify", "reach", "falsify")),
+        ("nodes", "budget", COMMANDS),
+        ("samples", "falsification", COMMANDS),
+    ],
+)
+def test_a_key_of_a_problem_must_not_hide_another(
+    nnctrl: Nnctrl, tmp_path: Path, key: str, owner: str, commands: tuple[str, ...]
+) -> None:
+    """Else --set would change one of the two without a word, and results would record only one."""
+    (tmp_path / "mine.py").write_text(
+        f"{CART}from nnctrl import setting\n"
+        + DEFINITION.replace('id = "mine"', f'id = "mine"\n    {key}: int = setting(1, "mine")').replace("{}", "base")
+    )
+    for command in commands:
+        for extra in ((), ("--set", f"{key}=2")):
+            ran = nnctrl(command, tmp_path / "mine.py", "--trust", *extra)
+            assert_refused(ran, f"the problem's key '{key}' is a key of the {owner} too; rename it")
+
+
 def test_python_file_whose_build_raises(nnctrl: Nnctrl, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from dataclasses import dataclass\n"

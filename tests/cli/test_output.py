@@ -217,6 +217,14 @@ def test_show_tells_the_problem_and_its_keys(nnctrl: Nnctrl) -> None:
         assert text in out
 
 
+def test_show_tells_the_keys_of_the_training(nnctrl: Nnctrl) -> None:
+    assert "nnctrl train" not in nnctrl("show", "test-cart").out
+    out = nnctrl("show", "double-integrator").out
+    assert "keys of the training by nnctrl train (--set key=value)" in out
+    # the recipe's own value, not the default of all recipes
+    assert re.search(r"weight_decay .* 1e-05", out)
+
+
 def test_show_gives_the_keys_of_a_problem_without_its_network(nnctrl: Nnctrl) -> None:
     ran = nnctrl("show", "test-foreign-cart")
     assert ran.status == 2
