@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import click
 
+from nnctrl.errors import InputError
 from nnctrl.io.files import REPORT_FILES, check_apart, check_folder_writable, check_writable
 from nnctrl.io.problems import AUTO, ProblemSource
 from nnctrl.verification.settings import LARGEST_SEED, Budget, parse_assignments
@@ -62,13 +64,15 @@ def source_options(command: Command) -> Command:
     @click.option(
         "--models",
         type=_FOLDER,
-        envvar=MODELS_VARIABLE,
         metavar="DIR",
-        help="Folder with networks that others published.",
+        help=f"Folder with networks that others published; by default that of {MODELS_VARIABLE}.",
     )
     @click.option("--trust", is_flag=True, help="Run PROBLEM although it is a Python file.")
     @functools.wraps(command)
     def bundled(reference: str, assignments: tuple[str, ...], models: Path | None, trust: bool, **others: Any) -> int:
+        if models is None and os.environ.get(MODELS_VARIABLE):
+            # not an option's default, which would have to exist even for problems that look for no model
+            models = Path(os.environ[MODELS_VARIABLE])
         # commands that run no engine take no engine keys
         source = ProblemSource(reference, parse_assignments(assignments), models, trust, others.get("engine"))
         return command(source=source, **others)
@@ -87,18 +91,48 @@ def engine_option(command: Command) -> Command:
     )(command)
 
 
+class BudgetKey(click.ParamType):
+    """A value of a key of `Budget`, refused under the option's own name."""
+
+    name = "number"
+
+    def __init__(self, key: str) -> None:
+        (self.key,) = (known for known in Budget.declared_keys() if known.name == key)
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """The value in its type and range; a usage error otherwise."""
+        try:
+            return self.key.read(value) if isinstance(value, str) else value
+        except InputError:
+            self.fail(f"it takes {self.key.type_words}, not '{value}'", param, ctx)
+
+
 def budget_options(command: Command) -> Command:
     """--timeout, --memory and --nodes as `budget`."""
     default = Budget()
 
     @click.option(
-        "--timeout", type=float, default=default.timeout_s, show_default=True, metavar="S", help="Wall-clock seconds."
+        "--timeout",
+        type=BudgetKey("timeout_s"),
+        default=default.timeout_s,
+        show_default=True,
+        metavar="S",
+        help="Wall-clock seconds.",
     )
     @click.option(
-        "--memory", type=float, default=default.memory_gb, show_default=True, metavar="GB", help="Peak memory."
+        "--memory",
+        type=BudgetKey("memory_gb"),
+        default=default.memory_gb,
+        show_default=True,
+        metavar="GB",
+        help="Peak memory.",
     )
     @click.option(
-        "--nodes", type=int, default=default.nodes, metavar="N", help="Bound evaluations; no limit by default."
+        "--nodes",
+        type=BudgetKey("nodes"),
+        default=default.nodes,
+        metavar="N",
+        help="Bound evaluations; no limit by default.",
     )
     @functools.wraps(command)
     def bundled(timeout: float, memory: float, nodes: int | None, **others: Any) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from nnctrl.errors import DimensionError, InputError, UnknownNameError, what_is
-from nnctrl.files import is_file
+from nnctrl.files import is_file, is_folder
 from nnctrl.verification.settings import Settings
 
 if TYPE_CHECKING:
@@ -180,6 +180,11 @@ class ProblemDefinition(Settings, ABC):
         """A copy whose network is the file of `folder`, unless a network is given or nothing is known about files."""
         if folder is None or not self.network_files or getattr(self, "network", None) is not None:
             return self
+        if not is_folder(folder):
+            raise InputError(
+                f"there is no folder {folder}, in which the network of the problem '{self.id}' is looked for; give "
+                "--models DIR or --set network=FILE"
+            )
         found = [folder / name for name in self.network_files if is_file(folder / name)]
         if not found:
             raise InputError(

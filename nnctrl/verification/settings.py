@@ -17,6 +17,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from nnctrl import registry
 from nnctrl.errors import InputError, UnknownNameError
 
 T = TypeVar("T")
@@ -234,6 +235,11 @@ class BranchAndBoundSettings(Settings):
     smallest_part: float = setting(
         2.0**-12, "verify splits the initial set down to parts of this relative edge length", above=0.0, maximum=1.0
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.bound not in registry.names("bounds"):
+            raise UnknownNameError.among("bound", self.bound, registry.names("bounds"))
 
 
 @dataclass(frozen=True)

@@ -64,15 +64,15 @@ _TEXTS = {
     ),
     Reason.NODE_BUDGET: (
         "The node budget was spent before everything was decided.",
-        "Raise --nodes, loosen eps, or make the initial set smaller.",
+        "Raise --nodes, make the initial set smaller, or loosen eps if it was reach that ran.",
     ),
     Reason.TIME_BUDGET: (
         "The time budget was spent before everything was decided.",
-        "Raise --timeout, loosen eps, or make the initial set smaller.",
+        "Raise --timeout, make the initial set smaller, or loosen eps if it was reach that ran.",
     ),
     Reason.MEMORY_BUDGET: (
         "The memory budget was spent before everything was decided.",
-        "Raise --memory, loosen eps, or make the initial set smaller.",
+        "Raise --memory, make the initial set smaller, or loosen eps if it was reach that ran.",
     ),
     Reason.SPLIT_LIMIT: (
         "The parts of the initial set became as small as splitting allows and some are still open.",
@@ -88,7 +88,7 @@ _TEXTS = {
     ),
     Reason.SOLVER_INACCURATE: (
         "Floating point cannot settle the question as sharply as asked: rounding is larger than what is left.",
-        "Loosen eps, or a requirement that is met or missed by less than rounding.",
+        "Loosen the requirement that is met or missed by less than rounding, or eps if it was reach that ran.",
     ),
     Reason.SAMPLE_BUDGET: (
         "No sampled or descended trajectory violates a requirement, which proves nothing.",

@@ -70,10 +70,12 @@ def test_problems_and_keys(nnctrl: Nnctrl, command: str, arguments: tuple[str, .
         (("--engine", "test-engine", "--set", "answer=verifed"), ("did you mean 'verified'?",)),
         (("--engine", "test-engine", "--set", "eps=0.1"), ("unknown key 'eps'",)),
         (("--engine", "branch-and-bound", "--set", "eps=0"), ("'eps' takes a number > 0",)),
-        (("--timeout", "0"), ("'timeout_s' takes a number > 0 (s)",)),
+        (("--timeout", "0"), ("'--timeout': it takes a number > 0 (s), not '0'",)),
+        (("--memory", "inf"), ("'--memory': it takes a number > 0 (GB), not 'inf'",)),
+        (("--set", "bound=tailor"), ("unknown bound 'tailor'", "did you mean 'taylor'?")),
         (("--timeout", "nan"), ("takes a number > 0",)),
-        (("--memory", "lots"), ("'lots' is not a valid float",)),
-        (("--nodes", "-1"), ("'nodes' takes an integer or none >= 1",)),
+        (("--memory", "lots"), ("takes a number > 0 (GB), not 'lots'",)),
+        (("--nodes", "-1"), ("'--nodes': it takes an integer or none >= 1, not '-1'",)),
         (("--expect", "PROVED"), ("'PROVED' is not one of",)),
     ],
 )
@@ -119,6 +121,16 @@ def test_models_folder_from_the_environment(
     write_onnx(cart_network(), tmp_path / folder / "cart.onnx", {})
     monkeypatch.setenv("NNCTRL_MODELS", str(tmp_path))
     assert nnctrl("show", "test-foreign-cart").status == 0
+
+
+def test_a_missing_models_folder_of_the_environment_matters_to_whom_looks_for_a_model(
+    nnctrl: Nnctrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NNCTRL_MODELS", "/no/such/folder")
+    assert nnctrl("show", "test-cart").status == 0
+    assert_refused(nnctrl("show", "test-foreign-cart"), "there is no folder /no/such/folder", "test-foreign-cart")
+    monkeypatch.setenv("NNCTRL_MODELS", "")
+    assert_refused(nnctrl("show", "test-foreign-cart"), "published with the cart")
 
 
 @pytest.mark.parametrize("command", ["verify", "reach", "falsify", "simulate"])
