@@ -26,6 +26,7 @@ def command(source: ProblemSource, samples: int, seed: int, output: Output) -> i
     from nnctrl.files import write_atomically
     from nnctrl.io.files import json_bytes
     from nnctrl.report.samples import sample_trajectories, samples_json, signal_table
+    from nnctrl.report.words import one_line
 
     problem = opened.build()
     found = sample_trajectories(problem, samples, seed)
@@ -39,7 +40,8 @@ def command(source: ProblemSource, samples: int, seed: int, output: Output) -> i
     console = stdout_console()
     if not output.quiet:
         console.print(signal_table(problem, found))
-    console.print(f"{samples} trajectories of {problem.name}, seed {seed}; samples prove nothing", soft_wrap=True)
+    name = one_line(problem.name)
+    console.print(f"{samples} trajectories of {name}, seed {seed}; samples prove nothing", soft_wrap=True)
     if warning is not None:
         stderr_line(f"warning: {warning}")
     return ExitStatus.DONE

@@ -12,7 +12,7 @@ from nnctrl.plotting.picture import png
 from nnctrl.plotting.scene import Scene, Tracks
 from nnctrl.report.samples import Samples, sample_trajectories, samples_json, signals_of
 from nnctrl.report.tables import counterexample_rows, run_rows
-from nnctrl.report.words import describe_problem, describe_requirement, number_above, number_below
+from nnctrl.report.words import describe_problem, describe_requirement, number_above, number_below, one_line
 from nnctrl.verification.problem import Problem
 from nnctrl.verification.verdict import Result, Verdict
 
@@ -89,7 +89,7 @@ def report_page(problem: Problem, result: Result, with_picture: bool = True) -> 
         lines += [f"## {heading}", ""]
         lines += _list(counterexample_rows(problem, result.counterexample, result.verdict is Verdict.FALSIFIED))
     lines += ["## Problem", "", *_list(describe_problem(problem)), "## Run", "", *_list(run_rows(problem, result))]
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))
 
 
 def _list(rows: list[tuple[str, str]]) -> list[str]:

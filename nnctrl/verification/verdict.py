@@ -119,6 +119,9 @@ class RequirementResult:
 class Counterexample:
     """A trajectory from `x0` [n] under disturbances `w` [k, w] that violates `requirement` by `violation` >= 0.
 
+    `violation` is certified: it is at most the depth in an avoided set, or the distance from a set to be in. For a box
+    that is the Euclidean distance, at least the worst side's that its margin counts.
+
     `t` [k+1] (in the problem's time unit), `x` [k+1, n] and `u` [k, m] end at the time from which the violation is
     certain.
     """

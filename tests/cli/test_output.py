@@ -93,6 +93,43 @@ def test_disturbances_of_a_counterexample_have_names(nnctrl: Nnctrl, tmp_path: P
     assert all(len(row) == 3 for row in point["w"])
 
 
+def test_the_distance_from_a_box_is_not_taken_for_its_margin(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    """All states are at least 1 outside on both sides: sqrt(2) from the box, with a margin of -1."""
+    for target, words in (
+        ("Box([-9, -9], [-1, -1])", r"by 1\.4.* \(distance from the box; its margin is that of the worst side\)\n"),
+        ("Box([-9], [-1]), on=('p',)", r"by 1[^(]*\n"),
+        ("Ball([-1, -1], 0.1)", r"by [0-9.]*\n"),
+    ):
+        (tmp_path / "mine.py").write_text(
+            "from nnctrl import Ball, Box, Controller, LinearPlant, Problem, Spec, Stay, compose\n"
+            "from tests.small_loop import cart_network\n"
+            "plant = LinearPlant([[1, 0], [0, 1]], [[0], [0]], dt=0.1, states={'p': 'm', 'v': 'm/s'})\n"
+            f"spec = Spec((Stay({target}),))\n"
+            "problem = Problem(compose(plant, Controller(cart_network())), Box([0, 0], [0.01, 0.01]), spec, 1, 'out')\n"
+        )
+        ran = nnctrl("verify", tmp_path / "mine.py", "--trust")
+        assert ran.status == 10
+        assert re.search(rf"violates +stay-1 at step \d, {words}", ran.out)
+
+
+def test_names_with_line_breaks_stay_on_their_line(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import dataclasses\nfrom tests.small_loop import cart_network, cart_problem\n"
+        "problem = cart_problem(cart_network(), name='two\\n# lines')\n"
+        "first, *others = problem.spec.requirements\n"
+        "spec = dataclasses.replace(problem.spec, requirements=(dataclasses.replace(first, name='a\\n|b'), *others))\n"
+        "problem = dataclasses.replace(problem, spec=spec)\n"
+    )
+    mine = (tmp_path / "mine.py", "--trust")
+    assert nnctrl("verify", *mine, "--engine", "test-engine", "--report", tmp_path / "r").status == 0
+    page = (tmp_path / "r" / "report.md").read_text()
+    assert page.startswith("# two # lines: VERIFIED\n")
+    assert len([line for line in page.splitlines() if line.startswith("#")]) == 3
+    assert "\n| a \\|b | avoid ball" in page
+    assert "of two # lines, seed" in nnctrl("simulate", *mine).out
+    assert re.search(r"^problem +two # lines$", nnctrl("show", *mine).out, re.MULTILINE)
+
+
 def test_quiet_prints_one_line(nnctrl: Nnctrl, tmp_path: Path) -> None:
     ran = nnctrl("verify", *OBEDIENT, "--quiet", "--report", tmp_path / "r")
     assert ran.out.startswith("VERIFIED. ")
