@@ -18,7 +18,7 @@ SAMPLES = 100
 def command(source: ProblemSource, samples: int, seed: int, output: Output) -> int:
     """Simulate PROBLEM from random initial states, under random disturbances, noise and parameters in their ranges.
 
-    Prints the range of every signal; --json writes the trajectories and --report draws them.
+    Prints the range of every signal; --json writes the trajectories and --report draws the first 1000 too.
     """
     opened = open_problem(source)
 

@@ -19,6 +19,9 @@ from nnctrl.verification.verdict import Result, Verdict
 SAMPLES = 40
 SEED = 0
 
+MOST_DRAWN = 1000
+"""Trajectories in a picture: more of them only hide one another, and a million take hours to draw."""
+
 PICTURE = "picture.png"
 
 
@@ -41,8 +44,13 @@ def write_report(folder: Path, problem: Problem, result: Result) -> str | None:
 
 
 def write_simulation(folder: Path, problem: Problem, samples: Samples, seed: int) -> str | None:
-    """Write trajectories.json and picture.png of sampled trajectories; returns why there is no picture, or None."""
-    picture, excuse = _drawn(lambda: Scene(problem, samples=Tracks(samples.t, signals_of(problem, samples))))
+    """Write trajectories.json, and picture.png of the first `MOST_DRAWN`; returns why there is no picture, or None."""
+
+    def scene() -> Scene:
+        shown = {name: values[:MOST_DRAWN] for name, values in signals_of(problem, samples).items()}
+        return Scene(problem, samples=Tracks(samples.t, shown))
+
+    picture, excuse = _drawn(scene)
     write_files(folder, {**picture, "trajectories.json": json_bytes(samples_json(problem, samples, seed))})
     return excuse
 

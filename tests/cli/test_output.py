@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from nnctrl.cli.console import progress_shown
+from nnctrl.plotting.scene import Scene
 from nnctrl.progress import SilentProgress
 from tests.cli.conftest import Ran
 from tests.small_loop import cart_network, cart_problem
@@ -299,6 +300,24 @@ def test_simulate(nnctrl: Nnctrl, tmp_path: Path) -> None:
     again = file.read_bytes()
     nnctrl(*arguments)
     assert file.read_bytes() == again
+
+
+def test_a_picture_shows_some_of_many_trajectories(
+    nnctrl: Nnctrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Scene] = []
+
+    def keep(scene: Scene) -> bytes:
+        drawn.append(scene)
+        return b""
+
+    monkeypatch.setattr("nnctrl.report.folder.png", keep)
+    folder = tmp_path / "s"
+    assert nnctrl("simulate", "test-cart", "--samples", "1500", "--report", folder).status == 0
+    assert len(json.loads((folder / "trajectories.json").read_text())["signals"]["p"]) == 1500
+    (scene,) = drawn
+    assert scene.samples is not None
+    assert {len(values) for values in scene.samples.signals.values()} == {1000}
 
 
 def test_python_file(nnctrl: Nnctrl, tmp_path: Path) -> None:
