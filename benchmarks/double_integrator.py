@@ -27,6 +27,7 @@ class DoubleIntegratorProblem(ProblemDefinition):
     """
 
     id: ClassVar[str] = "double-integrator"
+    expert: ClassVar[str] = "double-integrator-mpc"
 
     def build(self) -> Problem:
         """The problem of the recipe."""
@@ -46,6 +47,7 @@ class DoubleIntegratorBlocked(ProblemDefinition):
     """The same loop with the ball moved onto the trajectory from the centre; expected FALSIFIED."""
 
     id: ClassVar[str] = "double-integrator-blocked"
+    expert: ClassVar[str] = "double-integrator-mpc"
 
     def build(self) -> Problem:
         """The recipe's problem with another ball."""

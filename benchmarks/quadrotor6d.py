@@ -29,6 +29,7 @@ class Quadrotor6DObstacles(ProblemDefinition):
     """
 
     id: ClassVar[str] = "quadrotor6d-obstacles"
+    expert: ClassVar[str] = "quadrotor6d-mpc"
 
     horizon: int = setting(DUE, "steps of 0.1 s; the goal is due at step 60, all else at every step", minimum=DUE)
 
@@ -42,6 +43,7 @@ class Quadrotor6DBlocked(ProblemDefinition):
     """The same loop with the first ball moved onto the trajectory from the centre; expected FALSIFIED."""
 
     id: ClassVar[str] = "quadrotor6d-obstacles-blocked"
+    expert: ClassVar[str] = "quadrotor6d-mpc"
 
     horizon: int = setting(DUE, "steps of 0.1 s; the goal is due at step 60, all else at every step", minimum=DUE)
 

@@ -54,3 +54,30 @@ class AlgebraicLoopError(InputError):
 
 class NetworkFileError(InputError):
     """A network file is missing, damaged, or holds something that cannot be a controller."""
+
+
+def message_of(error: BaseException) -> str:
+    """What an error says, or the name of its type; never raises, whatever `error` is."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  the __str__ of somebody else's exception may raise anything
+        text = ""
+    return text or type(error).__name__
+
+
+def describe_error(error: BaseException) -> str:
+    """'ValueError: what it says', or the type alone where it says nothing; never raises, whatever `error` is."""
+    name, text = type(error).__name__, message_of(error)
+    return name if text == name else f"{name}: {text}"
+
+
+def what_is(value: object) -> str:
+    """What kind of thing a wrong value is, for messages: 'a list', 'the class Box'."""
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed: MemoryError, or what torch raises in its place."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in message_of(error)
+    )

@@ -13,7 +13,7 @@ from enum import StrEnum
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
-from nnctrl.errors import InputError, UnknownNameError
+from nnctrl.errors import InputError, UnknownNameError, describe_error
 
 T = TypeVar("T")
 
@@ -93,10 +93,10 @@ class Registry:
         # foreign code may raise anything, and must not look like a fault of nnctrl
         try:
             return points[0].load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"the {which.singular} '{name}' from '{points[0].value}' ({_package(points[0])}) does not load: "
-                f"{type(error).__name__}: {error}; mend or uninstall that package"
+                f"{describe_error(error)}; mend or uninstall that package"
             ) from error
 
     def register(self, kind: str, name: str) -> Callable[[T], T]:

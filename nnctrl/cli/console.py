@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from nnctrl.cli.streams import discard
 from nnctrl.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
@@ -27,10 +28,11 @@ def stdout_console() -> Console:
 
 
 def stderr_line(message: str) -> None:
-    """One line on stderr, marked as nnctrl's."""
-    import click
-
-    click.echo(f"nnctrl: {' '.join(message.split())}", err=True)
+    """One line on stderr, marked as nnctrl's; where stderr cannot be written there is nobody to tell."""
+    try:
+        print(f"nnctrl: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    except OSError:
+        discard(sys.stderr)
 
 
 class TerminalProgress:

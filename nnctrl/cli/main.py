@@ -6,7 +6,6 @@ Commands are imported when they are called or described, and import what they ne
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -17,10 +16,14 @@ from types import FrameType
 
 import click
 
+from nnctrl.cli.console import stderr_line
 from nnctrl.cli.status import ExitStatus
-from nnctrl.errors import NnctrlError, UnknownNameError
+from nnctrl.cli.streams import discard, prepare_streams
+from nnctrl.errors import InputError, NnctrlError, UnknownNameError, describe_error, message_of, ran_out_of_memory
 
 DEBUG_VARIABLE = "NNCTRL_DEBUG"
+
+NO_MEMORY = "the machine has not enough memory for this; ask for fewer samples, fewer steps or a smaller network"
 
 COMMANDS = {
     "list": "nnctrl.cli.listing",
@@ -64,51 +67,60 @@ def program() -> None:
 
 def run(arguments: list[str]) -> ExitStatus:
     """Run one command line and return its exit status; at most two sentences on stderr when something is wrong."""
-    status = _run_command(arguments)
+    status, problem = _run_command(arguments)
     try:
         sys.stdout.flush()
-    except OSError as error:
-        # what is left in the buffer goes nowhere, else the interpreter would try again when it exits
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if error.errno == errno.EPIPE:
-            return ExitStatus.INTERRUPTED
-        return _say(f"the output cannot be written: {error.strerror}", ExitStatus.INTERNAL_ERROR)
+    except BrokenPipeError:
+        # the verdict did not arrive, so no status that could be taken for one may be returned
+        discard(sys.stdout)
+        return ExitStatus.INTERRUPTED
+    except InputError as error:
+        discard(sys.stdout)
+        status, problem = ExitStatus.BAD_INPUT, str(error)
+    if problem is not None:
+        stderr_line(problem)
     return status
 
 
-def _run_command(arguments: list[str]) -> ExitStatus:
+def _run_command(arguments: list[str]) -> tuple[ExitStatus, str | None]:
+    """The exit status of a command line, and what is wrong if something is."""
     try:
-        return ExitStatus(program.main(args=arguments, prog_name="nnctrl", standalone_mode=False))
+        return ExitStatus(program.main(args=arguments, prog_name="nnctrl", standalone_mode=False)), None
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx is not None else "nnctrl"
-        return _say(f"{error.format_message().rstrip('.?')}; see {command} --help", ExitStatus.BAD_INPUT)
+        return ExitStatus.BAD_INPUT, f"{error.format_message().rstrip('.?')}; see {command} --help"
     except (click.ClickException, NnctrlError) as error:
-        return _say(str(error), ExitStatus.BAD_INPUT)
+        _show_traceback()
+        return ExitStatus.BAD_INPUT, message_of(error)
     except (click.Abort, KeyboardInterrupt):
-        return _say("interrupted", ExitStatus.INTERRUPTED)
+        return ExitStatus.INTERRUPTED, "interrupted"
     except SystemExit:
         # click and rich leave this way when whoever reads the output has gone: the verdict did not arrive, so no status
         # that could be taken for one may be returned
-        return ExitStatus.INTERRUPTED
-    except Exception as error:  # noqa: BLE001  what is left is a fault of the program, and status 70 says so
-        return _say(_internal(error), ExitStatus.INTERNAL_ERROR)
+        return ExitStatus.INTERRUPTED, None
+    except BaseException as error:  # noqa: BLE001  what is left is a fault of the program, and status 70 says so
+        _show_traceback()
+        if ran_out_of_memory(error):
+            return ExitStatus.BAD_INPUT, NO_MEMORY
+        return ExitStatus.INTERNAL_ERROR, _internal(error)
 
 
-def _say(message: str, status: ExitStatus) -> ExitStatus:
-    """Print an error in one line and hand the status on; the traceback too if the user asked for it."""
-    if os.environ.get(DEBUG_VARIABLE, "") not in ("", "0"):
+def _debugging() -> bool:
+    return os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
+
+
+def _show_traceback() -> None:
+    """Print where the error comes from if the user asked for it."""
+    if _debugging():
         traceback.print_exc()
-    click.echo(f"nnctrl: {' '.join(message.split())}", err=True)
-    return status
 
 
-def _internal(error: Exception) -> str:
+def _internal(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return (
-        f"internal error{place}: {what}. This is a fault of nnctrl or of a plug-in, not of your input; "
-        f"{DEBUG_VARIABLE}=1 shows where it happened."
+        f"internal error{place}: {describe_error(error)}. This is a fault of nnctrl or of a plug-in, not of your "
+        f"input; {DEBUG_VARIABLE}=1 shows where it happened."
     )
 
 
@@ -120,4 +132,5 @@ def main() -> None:
     """The entry point of the installed program."""
     # a terminated run cleans up as an interrupted one does
     signal.signal(signal.SIGTERM, _on_terminate)
+    prepare_streams(debug=_debugging())
     sys.exit(run(sys.argv[1:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +11,30 @@ from typing import Any
 
 import click
 
-from nnctrl.io.files import check_folder_writable, check_writable
+from nnctrl.errors import InputError
+from nnctrl.io.files import REPORT_FILES, check_apart, check_folder_writable, check_writable
 from nnctrl.io.problems import AUTO, ProblemSource
-from nnctrl.verification.settings import Budget, parse_assignments
+from nnctrl.verification.settings import LARGEST_SEED, Budget, parse_assignments
 
 MODELS_VARIABLE = "NNCTRL_MODELS"
+
+MOST_SAMPLES = 1_000_000_000
 
 Command = Callable[..., int]
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-_FILE = click.Path(path_type=Path)
+
+
+class OutputPath(click.ParamType):
+    """The name of a file or folder to write: not empty, and no "-", since results are no streams."""
+
+    name = "path"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path; a usage error for what names none."""
+        if value in ("", "-"):
+            self.fail(f"{value!r} is no name of a file or folder; give one (./- for one that is called -)", param, ctx)
+        return Path(value)
 
 
 @dataclass(frozen=True)
@@ -35,7 +50,8 @@ class Output:
         if self.json is not None:
             check_writable(self.json)
         if self.report is not None:
-            check_folder_writable(self.report)
+            check_folder_writable(self.report, REPORT_FILES)
+        check_apart({"--json": self.json, "--report": self.report})
 
 
 def source_options(command: Command) -> Command:
@@ -48,13 +64,15 @@ def source_options(command: Command) -> Command:
     @click.option(
         "--models",
         type=_FOLDER,
-        envvar=MODELS_VARIABLE,
         metavar="DIR",
-        help="Folder with networks that others published.",
+        help=f"Folder with networks that others published; by default that of {MODELS_VARIABLE}.",
     )
     @click.option("--trust", is_flag=True, help="Run PROBLEM although it is a Python file.")
     @functools.wraps(command)
     def bundled(reference: str, assignments: tuple[str, ...], models: Path | None, trust: bool, **others: Any) -> int:
+        if models is None and os.environ.get(MODELS_VARIABLE):
+            # not an option's default, which would have to exist even for problems that look for no model
+            models = Path(os.environ[MODELS_VARIABLE])
         # commands that run no engine take no engine keys
         source = ProblemSource(reference, parse_assignments(assignments), models, trust, others.get("engine"))
         return command(source=source, **others)
@@ -73,18 +91,48 @@ def engine_option(command: Command) -> Command:
     )(command)
 
 
+class BudgetKey(click.ParamType):
+    """A value of a key of `Budget`, refused under the option's own name."""
+
+    name = "number"
+
+    def __init__(self, key: str) -> None:
+        (self.key,) = (known for known in Budget.declared_keys() if known.name == key)
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """The value in its type and range; a usage error otherwise."""
+        try:
+            return self.key.read(value) if isinstance(value, str) else value
+        except InputError:
+            self.fail(f"it takes {self.key.type_words}, not '{value}'", param, ctx)
+
+
 def budget_options(command: Command) -> Command:
     """--timeout, --memory and --nodes as `budget`."""
     default = Budget()
 
     @click.option(
-        "--timeout", type=float, default=default.timeout_s, show_default=True, metavar="S", help="Wall-clock seconds."
+        "--timeout",
+        type=BudgetKey("timeout_s"),
+        default=default.timeout_s,
+        show_default=True,
+        metavar="S",
+        help="Wall-clock seconds.",
     )
     @click.option(
-        "--memory", type=float, default=default.memory_gb, show_default=True, metavar="GB", help="Peak memory."
+        "--memory",
+        type=BudgetKey("memory_gb"),
+        default=default.memory_gb,
+        show_default=True,
+        metavar="GB",
+        help="Peak memory.",
     )
     @click.option(
-        "--nodes", type=int, default=default.nodes, metavar="N", help="Bound evaluations; no limit by default."
+        "--nodes",
+        type=BudgetKey("nodes"),
+        default=default.nodes,
+        metavar="N",
+        help="Bound evaluations; no limit by default.",
     )
     @functools.wraps(command)
     def bundled(timeout: float, memory: float, nodes: int | None, **others: Any) -> int:
@@ -99,7 +147,7 @@ def sampling_options(samples: int) -> Callable[[Command], Command]:
     def add(command: Command) -> Command:
         count = click.option(
             "--samples",
-            type=click.IntRange(min=1),
+            type=click.IntRange(min=1, max=MOST_SAMPLES),
             default=samples,
             show_default=True,
             metavar="N",
@@ -107,7 +155,7 @@ def sampling_options(samples: int) -> Callable[[Command], Command]:
         )
         seed = click.option(
             "--seed",
-            type=click.IntRange(min=0),
+            type=click.IntRange(min=0, max=LARGEST_SEED),
             default=0,
             show_default=True,
             metavar="N",
@@ -121,9 +169,9 @@ def sampling_options(samples: int) -> Callable[[Command], Command]:
 def output_options(command: Command) -> Command:
     """--json, --report and --quiet as `output`."""
 
-    @click.option("--json", "json_file", type=_FILE, metavar="FILE", help="Write the result as one JSON object.")
+    @click.option("--json", "json_file", type=OutputPath(), metavar="FILE", help="Write the result as one JSON object.")
     @click.option(
-        "--report", type=_FILE, metavar="DIR", help="Write result, pictures and a short report into a folder."
+        "--report", type=OutputPath(), metavar="DIR", help="Write result, pictures and a short report into a folder."
     )
     @click.option("--quiet", is_flag=True, help="No progress, and only the last line of the outcome.")
     @functools.wraps(command)

@@ -17,6 +17,7 @@ def command(source: ProblemSource, toml: bool) -> int:
     opened = open_problem(source)
 
     from nnctrl.cli.console import stdout_console
+    from nnctrl.cli.train import keys_of_recipe
     from nnctrl.report.tables import key_table, print_rows
     from nnctrl.report.toml import problem_data, to_toml
     from nnctrl.report.words import describe_problem
@@ -32,5 +33,7 @@ def command(source: ProblemSource, toml: bool) -> int:
     if definition is not None and definition.declared_keys():
         console.print(key_table(definition.declared_keys(), "problem"))
     console.print(key_table(keys_of_engine(AUTO), "engines"))
+    if definition is not None and definition.expert:
+        console.print(key_table(keys_of_recipe(definition.expert), "training by nnctrl train"))
     print_rows(console, describe_problem(opened.build()))
     return ExitStatus.DONE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnctrl import registry
-from nnctrl.errors import InputError, NnctrlError, UnknownNameError, UnsupportedError
+from nnctrl.errors import InputError, NnctrlError, UnknownNameError, UnsupportedError, describe_error, what_is
+from nnctrl.files import is_file, mode_of
 from nnctrl.registry import PluginError
 from nnctrl.verification.problem import Problem, ProblemDefinition
-from nnctrl.verification.settings import Key, Settings
+from nnctrl.verification.settings import Budget, Key, Settings
 
 AUTO = "auto"
 """The engine name that leaves the choice to nnctrl."""
@@ -54,7 +56,12 @@ class OpenedProblem:
         if isinstance(self.subject, Problem):
             return self.subject
         with _faults_named(self.source.file):
-            return self.subject.build()
+            built: object = self.subject.build()
+        if not isinstance(built, Problem):
+            raise InputError(
+                f"build() of '{type(self.subject).__name__}' returns {what_is(built)}; it must return a nnctrl Problem"
+            )
+        return built
 
 
 def open_problem(source: ProblemSource) -> OpenedProblem:
@@ -62,11 +69,24 @@ def open_problem(source: ProblemSource) -> OpenedProblem:
     found = _find(source)
     if isinstance(found, Problem):
         return OpenedProblem(source, found, _engine_values(source, dict(source.assignments), ()))
-    own = tuple(key.name for key in found.declared_keys())
+    with _faults_named(source.file):
+        own = tuple(key.name for key in found.declared_keys())
+    _check_names_of_keys(own, source.engine)
     mine = {name: text for name, text in source.assignments.items() if name in own}
     others = {name: text for name, text in source.assignments.items() if name not in own}
     engine_values = _engine_values(source, others, own)
     return OpenedProblem(source, found.updated(mine).with_models(source.models), engine_values)
+
+
+def _check_names_of_keys(own: tuple[str, ...], engine: str | None) -> None:
+    """Refuse a problem's keys that mean something else already: --set could not reach both (InputError)."""
+    taken = {"samples": "falsification", "seed": "falsification"}
+    taken |= {key.name: "budget" for key in Budget.declared_keys()}
+    # engines are loaded only where one runs
+    taken |= {key.name: "engine" for key in keys_of_engine(engine)}
+    for name in own:
+        if name in taken:
+            raise InputError(f"the problem's key '{name}' is a key of the {taken[name]} too; rename it in the problem")
 
 
 def keys_of_engine(engine: str | None) -> tuple[Key, ...]:
@@ -105,7 +125,7 @@ def _find(source: ProblemSource) -> Problem | ProblemDefinition:
         return _as_problem(registry.load("problems", source.reference), f"the problem '{source.reference}'")
     if source.file is not None:
         return _from_python(source.file, source.trust)
-    if Path(source.reference).suffix or Path(source.reference).exists():
+    if Path(source.reference).suffix or mode_of(Path(source.reference)) is not None:
         raise UnsupportedError(
             f"'{source.reference}' is not a problem: give a registered id (nnctrl list problems) or a Python file"
         )
@@ -115,14 +135,18 @@ def _find(source: ProblemSource) -> Problem | ProblemDefinition:
 def _as_problem(thing: object, what: str) -> Problem | ProblemDefinition:
     """A definition class becomes an instance with its defaults; problems and instances stay what they are."""
     if isinstance(thing, type) and issubclass(thing, ProblemDefinition):
+        if inspect.isabstract(thing):
+            raise InputError(
+                f"{what} is {what_is(thing)}, which does not say how to build() its Problem; add that method"
+            )
         return thing()
     if isinstance(thing, Problem | ProblemDefinition):
         return thing
-    raise InputError(f"{what} is a {type(thing).__name__}; it must be a nnctrl Problem or a ProblemDefinition")
+    raise InputError(f"{what} is {what_is(thing)}; it must be a nnctrl Problem or a ProblemDefinition")
 
 
 def _from_python(path: Path, trust: bool) -> Problem | ProblemDefinition:
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(
             f"there is no file {path}; give a registered id (nnctrl list problems) or an existing Python file"
         )
@@ -137,9 +161,11 @@ def _from_python(path: Path, trust: bool) -> Problem | ProblemDefinition:
     sys.modules[name] = module
     with _faults_named(path), _importable(path.resolve().parent):
         spec.loader.exec_module(module)
-    if not hasattr(module, "problem"):
-        raise InputError(f"{path} defines no 'problem'; assign a nnctrl Problem or a ProblemDefinition to that name")
-    return _as_problem(module.problem, f"'problem' in {path}")
+        if not hasattr(module, "problem"):
+            raise InputError(
+                f"{path} defines no 'problem'; assign a nnctrl Problem or a ProblemDefinition to that name"
+            )
+        return _as_problem(module.problem, f"'problem' in {path}")
 
 
 @contextmanager
@@ -157,12 +183,13 @@ def _faults_named(path: Path | None) -> Iterator[None]:
     """Whatever the user's own file raises becomes an InputError naming file and line; other code's errors pass."""
     try:
         yield
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         if path is None or isinstance(error, NnctrlError):
             raise
-        raise InputError(
-            f"{path}{_line_of(error, path)} raises {type(error).__name__}: {error}; mend the file"
-        ) from error
+        # whatever else it is: SystemExit, GeneratorExit or the like would end the program without a word
+        raise InputError(f"{path}{_line_of(error, path)} raises {describe_error(error)}; mend the file") from error
 
 
 def _line_of(error: BaseException, path: Path) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -28,26 +29,33 @@ from nnctrl.systems.expert import Expert
 from nnctrl.systems.plant import Plant
 from nnctrl.systems.simulation import simulate
 from nnctrl.threads import single_threaded
-from nnctrl.verification.settings import Settings, setting
+from nnctrl.verification.settings import LARGEST_SEED, Settings, setting
+
+MOST_WEIGHTS = 4_000_000
+"""L-BFGS keeps a hundred vectors of this many numbers: a few gigabytes."""
 
 
 @dataclass(frozen=True)
 class ImitationSettings(Settings):
     """How a network is trained; the same settings on the same machine give the same weights."""
 
-    hidden: tuple[int, ...] = setting((32, 32), "sizes of the hidden layers", minimum=1)
-    trajectories: int = setting(100, "initial states that each round starts from", minimum=1)
-    rounds: int = setting(2, "fits; before each but the first the network's own trajectories are labelled", minimum=1)
-    perturbation: float = setting(
-        0.15, "spread of extra states about visited ones, in standard deviations", minimum=0.0
+    hidden: tuple[int, ...] = setting((32, 32), "sizes of the hidden layers", minimum=1, maximum=10_000)
+    trajectories: int = setting(100, "initial states that each round starts from", minimum=1, maximum=1_000_000)
+    rounds: int = setting(
+        2, "fits; before each but the first the network's own trajectories are labelled", minimum=1, maximum=1000
     )
-    epochs: int = setting(100, "passes of Adam in the first round", minimum=0)
-    batch: int = setting(256, "states in one step of Adam", minimum=1)
-    learning_rate: float = setting(3e-3, "step size of Adam", above=0.0)
-    iterations: int = setting(500, "iterations of L-BFGS in every round", minimum=0)
-    weight_decay: float = setting(1e-4, "price of squared weights; more of it gives a smoother network", minimum=0.0)
-    evaluations: int = setting(10_000, "initial states that the result is judged from", minimum=1)
-    seed: int = setting(0, "seed of all random numbers", minimum=0)
+    perturbation: float = setting(
+        0.15, "spread of extra states about visited ones, in standard deviations", minimum=0.0, maximum=1000.0
+    )
+    epochs: int = setting(100, "passes of Adam in the first round", minimum=0, maximum=1_000_000)
+    batch: int = setting(256, "states in one step of Adam", minimum=1, maximum=1_000_000_000)
+    learning_rate: float = setting(3e-3, "step size of Adam", above=0.0, maximum=1000.0)
+    iterations: int = setting(500, "iterations of L-BFGS in every round", minimum=0, maximum=1_000_000)
+    weight_decay: float = setting(
+        1e-4, "price of squared weights; more of it gives a smoother network", minimum=0.0, maximum=1e6
+    )
+    evaluations: int = setting(10_000, "initial states that the result is judged from", minimum=1, maximum=1_000_000)
+    seed: int = setting(0, "seed of all random numbers", minimum=0, maximum=LARGEST_SEED)
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,13 @@ def imitate(
         )
     if horizon < 1:
         raise InputError(f"the horizon is {horizon}; give at least one step")
+    sizes = (plant.state_size, *settings.hidden, plant.input_size)
+    weights = sum(before * after for before, after in pairwise(sizes))
+    if weights > MOST_WEIGHTS:
+        raise InputError(
+            f"hidden layers of {', '.join(map(str, settings.hidden))} make {weights} weights; make the key 'hidden' "
+            f"smaller, for at most {MOST_WEIGHTS} weights"
+        )
     started = time.perf_counter()
     listener = SilentProgress() if progress is None else progress
     with single_threaded():

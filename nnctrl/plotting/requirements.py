@@ -53,25 +53,34 @@ def _draw_in_plane(
     panel: Axes, requirement: AnyRequirement, axes: tuple[int, int], window: FloatArray, problem: Problem
 ) -> None:
     target = requirement.target
-    if isinstance(target, Sublevel):
-        _draw_sublevel(panel, requirement.kind, target, axes, window)
+    base = target.base if isinstance(target, Moving) else target
+    frames = _frames(requirement, axes, problem)
+    if isinstance(base, Sublevel):
+        for shift, _ in frames:
+            _draw_sublevel(panel, requirement.kind, base, axes, window, shift)
         return
+    # a plane polytope is cut off at the window, out of which it might move
+    polygon = projection_polygon(base, *axes, None if isinstance(target, Moving) else window)
+    if polygon is None:
+        return
+    for shift, strength in frames:
+        _add_polygon(panel, requirement.kind, polygon + shift, window, strength)
+
+
+def _frames(requirement: AnyRequirement, axes: tuple[int, int], problem: Problem) -> list[tuple[FloatArray, float]]:
+    """Shifts [2] of a target at some times that count, and how strongly it is drawn there: the later the stronger."""
+    target = requirement.target
     if not isinstance(target, Moving):
-        _add_polygon(panel, requirement.kind, projection_polygon(target, *axes, window), window)
-        return
-    polygon = projection_polygon(target.base, *axes, window)
-    first, last = _span(requirement, problem)
-    for age, time in enumerate(np.linspace(first, last, MOVING_FRAMES)):
-        if polygon is not None:
-            moved = polygon + time * target.velocity[list(axes)]
-            _add_polygon(panel, requirement.kind, moved, window, strength=(age + 1.0) / MOVING_FRAMES)
+        return [(np.zeros(2), 1.0)]
+    times = np.linspace(*_span(requirement, problem), MOVING_FRAMES)
+    return [(time * target.velocity[list(axes)], (age + 1.0) / MOVING_FRAMES) for age, time in enumerate(times)]
 
 
-def _add_polygon(panel: Axes, kind: str, polygon: FloatArray | None, window: FloatArray, strength: float = 1.0) -> None:
+def _add_polygon(panel: Axes, kind: str, polygon: FloatArray, window: FloatArray, strength: float = 1.0) -> None:
     """Add what reaches into the window; the kind as group id tells the legend that there is one."""
     from matplotlib.patches import Polygon
 
-    if polygon is None or (polygon.max(0) < window[0]).any() or (polygon.min(0) > window[1]).any():
+    if (polygon.max(0) < window[0]).any() or (polygon.min(0) > window[1]).any():
         return
     style = dict(STYLES[kind])
     if strength < 1.0 and style["facecolor"] != "none":
@@ -80,17 +89,22 @@ def _add_polygon(panel: Axes, kind: str, polygon: FloatArray | None, window: Flo
     panel.add_patch(Polygon(polygon, closed=True, zorder=LAYERS["requirement"], gid=kind, **style))
 
 
-def _draw_sublevel(panel: Axes, kind: str, target: Sublevel, axes: tuple[int, int], window: FloatArray) -> None:
-    """The region of a plane inequality on a grid; of one with more coordinates no projection is drawn."""
+def _draw_sublevel(
+    panel: Axes, kind: str, target: Sublevel, axes: tuple[int, int], window: FloatArray, shift: FloatArray
+) -> None:
+    """The region of a plane inequality, moved by `shift`, on a grid; of one with more coordinates no projection is
+    drawn.
+    """
     if target.dim != len(axes):
         return
     grid = np.meshgrid(*(np.linspace(low, high, GRID_POINTS) for low, high in window.T))
     points = np.zeros((*grid[0].shape, 2))
-    points[..., axes[0]], points[..., axes[1]] = grid
+    points[..., axes[0]], points[..., axes[1]] = grid[0] - shift[0], grid[1] - shift[1]
     values = np.asarray(target.value_tape(points)[0]).reshape(grid[0].shape)
     style = STYLES[kind]
     lines: dict[str, Any] = {"colors": [style["edgecolor"]], "linestyles": [style.get("linestyle", "-")]}
-    panel.contour(*grid, values, levels=[0.0], zorder=LAYERS["requirement"], **lines).set_gid(kind)
+    if (values <= 0.0).any() and (values > 0.0).any():
+        panel.contour(*grid, values, levels=[0.0], zorder=LAYERS["requirement"], **lines).set_gid(kind)
     if style["facecolor"] != "none":
         fill: dict[str, Any] = {"colors": [style["facecolor"]], "hatches": [style.get("hatch", "")]}
         panel.contourf(*grid, values, levels=[-np.inf, 0.0], zorder=LAYERS["requirement"], **fill)

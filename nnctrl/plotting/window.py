@@ -46,10 +46,11 @@ def same_unit(scene: Scene, view: View) -> bool:
 def target_range(requirement: AnyRequirement, index: int, horizon: float) -> tuple[float, float] | None:
     """Smallest and largest value of coordinate `index` of the target over time; None if unbounded or unknown."""
     target = requirement.target
-    if isinstance(target, Sublevel):
+    base = target.base if isinstance(target, Moving) else target
+    if isinstance(base, Sublevel):
         return None
     drift = float(target.velocity[index]) * horizon if isinstance(target, Moving) else 0.0
-    low, high = extent(target.base if isinstance(target, Moving) else target, index)
+    low, high = extent(base, index)
     return (low + min(drift, 0.0), high + max(drift, 0.0)) if np.isfinite([low, high]).all() else None
 
 

@@ -2,60 +2,84 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from nnctrl.files import write_atomically
+from nnctrl.errors import describe_error
+from nnctrl.files import path_faults_named, write_atomically
 from nnctrl.io.files import json_bytes
 from nnctrl.plotting.picture import png
 from nnctrl.plotting.scene import Scene, Tracks
 from nnctrl.report.samples import Samples, sample_trajectories, samples_json, signals_of
 from nnctrl.report.tables import counterexample_rows, run_rows
-from nnctrl.report.words import describe_problem, describe_requirement, number_above, number_below
+from nnctrl.report.words import describe_problem, describe_requirement, number_above, number_below, one_line
 from nnctrl.verification.problem import Problem
 from nnctrl.verification.verdict import Result, Verdict
 
 SAMPLES = 40
 SEED = 0
 
+MOST_DRAWN = 1000
+"""Trajectories in a picture: more of them only hide one another, and a million take hours to draw."""
+
 PICTURE = "picture.png"
 
 
-def write_report(folder: Path, problem: Problem, result: Result) -> None:
-    """Write result.json, picture.png and report.md; everything is made before the first file is written."""
-    samples = sample_trajectories(problem, SAMPLES, SEED)
-    tracks = Tracks(samples.t, signals_of(problem, samples))
-    scene = Scene(problem, result.verdict, result.flowpipe, tracks, result.counterexample)
-    write_files(
-        folder,
-        {
-            PICTURE: png(scene),
-            "report.md": report_page(problem, result).encode(),
-            "result.json": json_bytes(result.to_json()),
-        },
-    )
+def write_report(folder: Path, problem: Problem, result: Result) -> str | None:
+    """Write result.json, picture.png and report.md; everything is made before the first file is written.
+
+    Returns why there is no picture, as a sentence, or None.
+    """
+
+    def scene() -> Scene:
+        samples = sample_trajectories(problem, SAMPLES, SEED)
+        tracks = Tracks(samples.t, signals_of(problem, samples))
+        return Scene(problem, result.verdict, result.flowpipe, tracks, result.counterexample)
+
+    picture, excuse = _drawn(scene)
+    page = report_page(problem, result, with_picture=excuse is None)
+    files = {"report.md": page.encode(errors="backslashreplace"), "result.json": json_bytes(result.to_json())}
+    write_files(folder, {**picture, **files})
+    return excuse
+
+
+def write_simulation(folder: Path, problem: Problem, samples: Samples, seed: int) -> str | None:
+    """Write trajectories.json, and picture.png of the first `MOST_DRAWN`; returns why there is no picture, or None."""
+
+    def scene() -> Scene:
+        shown = {name: values[:MOST_DRAWN] for name, values in signals_of(problem, samples).items()}
+        return Scene(problem, samples=Tracks(samples.t, shown))
+
+    picture, excuse = _drawn(scene)
+    write_files(folder, {**picture, "trajectories.json": json_bytes(samples_json(problem, samples, seed))})
+    return excuse
+
+
+def _drawn(scene: Callable[[], Scene]) -> tuple[dict[str, bytes], str | None]:
+    """The picture as a file, or no file and a sentence that says why."""
+    try:
+        return {PICTURE: png(scene())}, None
+    except Exception as error:  # noqa: BLE001  a fault of a picture must not cost a verdict that took hours
+        return {}, f"no picture was drawn ({describe_error(error)}); the result does not depend on it."
 
 
 def write_files(folder: Path, files: dict[str, bytes]) -> None:
     """Write several files into a folder, made if need be."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with path_faults_named(folder, "made"):
+        folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         write_atomically(folder / name, content)
 
 
-def write_simulation(folder: Path, problem: Problem, samples: Samples, seed: int) -> None:
-    """Write trajectories.json and picture.png of sampled trajectories."""
-    scene = Scene(problem, samples=Tracks(samples.t, signals_of(problem, samples)))
-    write_files(folder, {PICTURE: png(scene), "trajectories.json": json_bytes(samples_json(problem, samples, seed))})
-
-
-def report_page(problem: Problem, result: Result) -> str:
+def report_page(problem: Problem, result: Result, with_picture: bool = True) -> str:
     """The page in Markdown."""
     reason = result.reason
     outcome = "Enclosure" if result.verdict is None else result.verdict.value
     lines = [f"# {problem.name}: {outcome}", ""]
     if reason is not None:
         lines += [reason.sentence if result.verdict is Verdict.VERIFIED else f"{reason.sentence} {reason.remedy}", ""]
-    lines += [f"![{problem.name}]({PICTURE})", ""]
+    if with_picture:
+        lines += [f"![{problem.name}]({PICTURE})", ""]
     if result.requirements:
         demands = {name: describe_requirement(item, problem) for name, item in problem.requirements()}
         lines += ["| requirement | demands | verdict | certified margin | sampled margin |", "|---|---|---|---|---|"]
@@ -73,7 +97,7 @@ def report_page(problem: Problem, result: Result) -> str:
         lines += [f"## {heading}", ""]
         lines += _list(counterexample_rows(problem, result.counterexample, result.verdict is Verdict.FALSIFIED))
     lines += ["## Problem", "", *_list(describe_problem(problem)), "## Run", "", *_list(run_rows(problem, result))]
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))
 
 
 def _list(rows: list[tuple[str, str]]) -> list[str]:

@@ -19,6 +19,9 @@ from nnctrl.verification.verdict import json_numbers, loaded_versions
 if TYPE_CHECKING:
     from rich.table import Table
 
+MOST_NUMBERS = 100_000_000
+"""In all sampled trajectories together: some gigabytes until they are written."""
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -34,8 +37,7 @@ def sample_trajectories(problem: Problem, count: int, seed: int) -> Samples:
     """`count` trajectories with random initial states, disturbances, noise and parameters, each in its range."""
     plant, controller = problem.closed_loop.plant, problem.closed_loop.controller
     rng = np.random.default_rng(seed)
-    period = sample_period(plant, controller)
-    steps = int(problem.horizon) if problem.is_discrete else math.ceil(problem.horizon / period)
+    steps = _steps(problem, count)
     start = problem.initial_set.sample(rng, count)
     w = rng.uniform(*_disturbance_range(problem), (count, steps, plant.disturbance_size))
     noise = None
@@ -46,6 +48,22 @@ def sample_trajectories(problem: Problem, count: int, seed: int) -> Samples:
     found = simulate(plant, controller, start, steps, w, noise, parameters)
     times: FloatArray = np.arange(steps + 1, dtype=np.float64) if problem.is_discrete else found.t
     return Samples(times, found.x, found.u, found.y)
+
+
+def _steps(problem: Problem, count: int) -> int:
+    """Samples up to the horizon; InputError if `count` trajectories of so many take more memory than they should."""
+    plant, controller = problem.closed_loop.plant, problem.closed_loop.controller
+    steps = problem.horizon if problem.is_discrete else problem.horizon / sample_period(plant, controller)
+    signals = 2 * plant.state_size + plant.input_size + plant.disturbance_size + controller.view_size
+    numbers = (steps + 1.0) * signals
+    if numbers > MOST_NUMBERS:
+        raise InputError(f"a trajectory of {number(steps)} steps takes too much memory; make the horizon shorter")
+    if count * numbers > MOST_NUMBERS:
+        raise InputError(
+            f"{count} trajectories of {number(steps)} steps take too much memory; give at most "
+            f"{int(MOST_NUMBERS / numbers)} samples"
+        )
+    return math.ceil(steps)
 
 
 def _disturbance_range(problem: Problem) -> tuple[FloatArray, FloatArray]:

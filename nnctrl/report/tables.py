@@ -13,9 +13,11 @@ from nnctrl.report.words import (
     describe_network,
     describe_requirement,
     describe_time,
+    describe_violation,
     number,
     number_above,
     number_below,
+    one_line,
 )
 from nnctrl.verification.problem import Problem
 from nnctrl.verification.settings import Key
@@ -61,7 +63,7 @@ def print_verdict(console: Console, result: Result) -> None:
 
 def print_rows(console: Console, rows: Iterable[tuple[str, str]]) -> None:
     """Label and text, the labels aligned; long texts stay on one line for those who read them by program."""
-    shown = list(rows)
+    shown = [(one_line(label), one_line(text)) for label, text in rows]
     width = max([LABEL_WIDTH, *(len(label) for label, _ in shown)])
     for label, text in shown:
         console.print(f"{label:{width}}  {text}".rstrip(), soft_wrap=True)
@@ -84,14 +86,10 @@ def counterexample_rows(problem: Problem, point: Counterexample, proved: bool) -
     plant = problem.closed_loop.plant
     start = ", ".join(f"{name} = {value!r}" for name, value in zip(plant.states, point.x0.tolist(), strict=True))
     when = f"step {number(point.t[-1])}" if problem.is_discrete else f"{number(point.t[-1])} s"
-    size = (
-        f"by {number_below(point.violation)}"
-        if proved
-        else f"by {number(point.violation)} in floating point, not proved"
-    )
+    size = describe_violation(problem, point, proved)
     rows = [("starts at" if proved else "candidate", start), ("violates", f"{point.requirement} at {when}, {size}")]
     if point.w.size:
-        rows.append(("under", f"{point.w.shape[1]} disturbances that change with time (see --json)"))
+        rows.append(("under", f"{', '.join(point.w_names)}, which change with time (see --json)"))
     return rows
 
 

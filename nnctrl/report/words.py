@@ -15,12 +15,13 @@ from nnctrl.sets.ellipsoid import Ball, Ellipsoid
 from nnctrl.sets.polytope import Polytope
 from nnctrl.sets.zonotope import Zonotope
 from nnctrl.specs.moving import Moving
-from nnctrl.specs.spec import Reach, Target
+from nnctrl.specs.spec import Avoid, Reach, Target
 from nnctrl.specs.sublevel import Sublevel
 from nnctrl.verification.problem import Problem
 
 if TYPE_CHECKING:
     from nnctrl.verification.problem import AnyRequirement
+    from nnctrl.verification.verdict import Counterexample
 
 FACES_SHOWN = 6
 SIGNIFICANT = 6
@@ -47,6 +48,11 @@ def _directed(value: float, rounding: str) -> str:
         return "none"
     rounded = Context(prec=SIGNIFICANT, rounding=rounding).create_decimal(value).normalize()
     return f"{rounded:f}" if -5 <= rounded.adjusted() < SIGNIFICANT else f"{rounded:e}"
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, which names may contain."""
+    return " ".join(text.splitlines())
 
 
 def numbers(values: Iterable[float]) -> str:
@@ -89,6 +95,19 @@ def describe_requirement(requirement: AnyRequirement, problem: Problem) -> str:
     """What is demanded, where and when."""
     target = describe_set(requirement.target, problem.coordinates(requirement))
     return f"{requirement.kind} {target} {_when(requirement, problem)}"
+
+
+def describe_violation(problem: Problem, point: Counterexample, proved: bool) -> str:
+    """By how much a counterexample violates its requirement, and how that is measured where margins are not."""
+    if not proved:
+        return "in floating point, not proved"
+    requirement = dict(problem.requirements()).get(point.requirement)
+    target = None if requirement is None or isinstance(requirement, Avoid) else requirement.target
+    box = target.base if isinstance(target, Moving) else target
+    size = f"by {number_below(point.violation)}"
+    if isinstance(box, Box) and box.dim > 1:
+        return f"{size} (distance from the box; its margin is that of the worst side)"
+    return size
 
 
 def describe_time(problem: Problem) -> str:

@@ -24,16 +24,17 @@ def check_fit(plant: Plant, controller: Controller) -> None:
     signals = plant.states if controller.observes == "states" else plant.outputs
     if controller.observes == "outputs" and not plant.outputs:
         raise InputError(f"the controller observes outputs but '{plant.name}' declares none; set observes='states'")
+    network = f"the controller, whose network is {controller.network.architecture()}{_file_of(controller)},"
     if controller.observed_size != len(signals):
         raise DimensionError(
-            f"the controller reads {controller.observed_size} values but '{plant.name}' has {len(signals)} "
-            f"{controller.observes} "
-            f"({', '.join(signals)}); pass observation=Affine(...)"
+            f"{network} reads {controller.observed_size} values but '{plant.name}' has {len(signals)} "
+            f"{controller.observes} ({', '.join(signals)}); give a network that takes {len(signals)}, or pass "
+            "observation=Affine(...)"
         )
     if controller.input_size != plant.input_size:
         raise DimensionError(
-            f"the controller commands {controller.input_size} inputs but '{plant.name}' has {plant.input_size} "
-            f"({', '.join(plant.inputs)}); pass output=Affine(...)"
+            f"{network} commands {controller.input_size} inputs but '{plant.name}' has {plant.input_size} "
+            f"({', '.join(plant.inputs)}); give a network that gives {plant.input_size}, or pass output=Affine(...)"
         )
     if controller.observes == "outputs" and controller.delay == 0:
         names = observed_outputs_that_need_the_input(plant, controller)
@@ -42,6 +43,11 @@ def check_fit(plant: Plant, controller: Controller) -> None:
                 f"the output '{names[0]}' of '{plant.name}' depends on its input in the same sample: {names[0]} -> "
                 f"controller -> {', '.join(plant.inputs)} -> {names[0]}; observe states, or give the controller a delay"
             )
+
+
+def _file_of(controller: Controller) -> str:
+    origin = controller.network.origin
+    return "" if origin is None else f" from {origin.source}"
 
 
 def observed_outputs_that_need_the_input(plant: Plant, controller: Controller) -> list[str]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
 from nnctrl import registry
 from nnctrl.branching.meter import Meter, peak_memory_bytes
-from nnctrl.errors import UnsupportedError
+from nnctrl.errors import UnsupportedError, ran_out_of_memory
 from nnctrl.progress import Progress, SilentProgress
 from nnctrl.verification.engine import AbstractEngine, Outcome
 from nnctrl.verification.problem import Problem
 from nnctrl.verification.settings import Budget, Settings
-from nnctrl.verification.verdict import Result
+from nnctrl.verification.verdict import Counterexample, Reason, RequirementResult, Result, Verdict
 
 AUTO = "auto"
 
@@ -43,7 +46,7 @@ def reach(
     progress: Progress | None = None,
 ) -> Result:
     """The flowpipe of a problem without a verdict; the reason is None if it is complete and as accurate as asked."""
-    return _run(problem, engine, budget, settings, progress, lambda e, *rest: e.reach(problem, *rest))
+    return _run(problem, engine, budget, settings, progress, lambda e, *rest: e.reach(problem, *rest), judged=False)
 
 
 def falsify(
@@ -64,6 +67,7 @@ def falsify(
         settings,
         progress,
         lambda e, *rest: e.falsify(problem, *rest, samples=samples, seed=seed),
+        more_settings={"samples": samples, "seed": seed},
     )
 
 
@@ -91,8 +95,11 @@ def _run(
     settings: Mapping[str, object] | None,
     progress: Progress | None,
     answer: Callable[[AbstractEngine, Settings, Meter, Progress], Outcome],
+    *,
+    judged: bool = True,
+    more_settings: Mapping[str, object] = MappingProxyType({}),
 ) -> Result:
-    """Time, budget and bookkeeping around one answer of an engine."""
+    """Time, budget and bookkeeping around one answer of an engine; `judged` if a verdict was asked for."""
     wall, cpu = time.perf_counter(), time.process_time()
     chosen, note = engine_for(problem, engine)
     values = chosen.settings_type().updated({**problem.settings, **(settings or {})})
@@ -102,7 +109,12 @@ def _run(
         memory_bytes=1e9 * allowed.memory_gb,
         allowed_nodes=float("inf") if allowed.nodes is None else allowed.nodes,
     )
-    outcome = answer(chosen, values, meter, progress or SilentProgress())
+    try:
+        outcome = answer(chosen, values, meter, progress or SilentProgress())
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        outcome = _out_of_memory(problem, judged)
     return Result(
         problem=problem.name,
         verdict=outcome.verdict,
@@ -112,12 +124,28 @@ def _run(
         cpu_s=time.process_time() - cpu,
         peak_bytes=peak_memory_bytes(),
         engine=chosen.id,
-        settings={**values.values(), **allowed.values()},
+        settings={**values.values(), **allowed.values(), **more_settings},
         arithmetic=chosen.arithmetic,
         network=problem.network_origin,
         time_unit=problem.time_unit,
         statistics=outcome.statistics,
         flowpipe=outcome.flowpipe,
-        counterexample=outcome.counterexample,
+        counterexample=_named(outcome.counterexample, problem),
         notes=(note, *outcome.notes),
     )
+
+
+def _out_of_memory(problem: Problem, judged: bool) -> Outcome:
+    """What is left to say when the machine has no more memory, whatever the budget: nothing was decided."""
+    rows = [RequirementResult(name, Verdict.UNKNOWN, math.nan, math.nan) for name, _ in problem.requirements()]
+    return Outcome(
+        Verdict.UNKNOWN if judged else None,
+        Reason.MEMORY_BUDGET,
+        tuple(rows) if judged else (),
+        notes=("the machine refused to give more memory",),
+    )
+
+
+def _named(point: Counterexample | None, problem: Problem) -> Counterexample | None:
+    """The counterexample with the names of its disturbances."""
+    return None if point is None else replace(point, w_names=problem.closed_loop.step.disturbance_names)

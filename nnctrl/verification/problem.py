@@ -7,14 +7,15 @@ file): it is what gets registered under an id, and what `--set key=value` on the
 from __future__ import annotations
 
 import dataclasses
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
-from nnctrl.errors import DimensionError, InputError, UnknownNameError
+from nnctrl.errors import DimensionError, InputError, UnknownNameError, what_is
+from nnctrl.files import is_file, is_folder
 from nnctrl.verification.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from nnctrl.systems.closed_loop import ClosedLoop
 
     AnyRequirement = Stay | Avoid | Reach
+
+MOST_STEPS, MOST_SECONDS = 100_000, 1_000_000_000
+"""Longest horizons of discrete and continuous plants, beyond what any engine encloses: a slip is told as one."""
 
 TIME = "t"
 """The name of time in `views`."""
@@ -48,21 +52,81 @@ class Problem:
     views: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_types()
         states = len(self.closed_loop.plant.states)
         if self.initial_set.dim != states:
             raise DimensionError(
                 f"the initial set has {self.initial_set.dim} coordinates but the plant has {states} states "
                 f"({', '.join(self.closed_loop.plant.states)}); give one coordinate per state"
             )
-        if not (math.isfinite(self.horizon) and self.horizon > 0):
-            unit = "steps" if self.is_discrete else "seconds"
-            raise InputError(f"the horizon is {self.horizon}; give a positive number of {unit}")
+        unit, most = ("steps", MOST_STEPS) if self.is_discrete else ("seconds", MOST_SECONDS)
+        if not 0 < self.horizon <= most:
+            raise InputError(f"the horizon is {self.horizon}; give a positive number of {unit}, at most {most}")
         if self.is_discrete and self.horizon != int(self.horizon):
             raise InputError(f"the horizon is {self.horizon} but the plant is discrete; give a whole number of steps")
+        self._check_requirements()
+        self._check_views()
+
+    def _check_types(self) -> None:
+        from nnctrl.sets.base import AbstractSet
+        from nnctrl.specs.spec import Spec
+        from nnctrl.systems.closed_loop import ClosedLoop
+
+        rules: dict[str, tuple[type | tuple[type, ...], str]] = {
+            "closed_loop": (ClosedLoop, "what compose(plant, controller) returns"),
+            "initial_set": (AbstractSet, "a set such as Box or Zonotope"),
+            "spec": (Spec, "Spec((requirement, ...))"),
+            "horizon": (Real, "a number of steps (discrete plants) or seconds"),
+            "name": (str, "a text"),
+            "description": (str, "a text"),
+            "settings": (Mapping, "a dictionary of engine keys"),
+        }
+        for field_name, (kind, wanted) in rules.items():
+            value = getattr(self, field_name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise InputError(f"the problem's {field_name} is {what_is(value)}; give {wanted}")
+        if not self.name.strip():
+            raise InputError("the problem's name is empty; give a text")
+
+    def _check_requirements(self) -> None:
+        from nnctrl.sets.base import AbstractSet
+        from nnctrl.specs.moving import Moving
+        from nnctrl.specs.spec import Avoid, Reach, Stay
+        from nnctrl.specs.sublevel import Sublevel
+
+        for id, requirement in self.spec.items():
+            if not isinstance(requirement, Stay | Avoid | Reach):
+                raise InputError(f"requirement '{id}' is {what_is(requirement)}; give Reach, Avoid or Stay")
+            if not isinstance(requirement.target, AbstractSet | Moving | Sublevel):
+                raise InputError(
+                    f"the target of requirement '{id}' is {what_is(requirement.target)}; give a set, Moving or Sublevel"
+                )
+            if not isinstance(requirement.on, tuple | list | None):
+                raise InputError(f"requirement '{id}' is on {requirement.on!r}; give a tuple of names, such as ('x1',)")
+            names, known = self.coordinates(requirement), self.signal_units()
+            for name in names:
+                if name not in known:
+                    raise UnknownNameError.among("signal", str(name), known)
+            if requirement.target.dim != len(names):
+                raise DimensionError(
+                    f"the set of requirement '{id}' has {requirement.target.dim} coordinates but is over {len(names)} "
+                    f"signals ({', '.join(names)}); name as many signals in `on` as the set has coordinates"
+                )
+
+    def _check_views(self) -> None:
         names = [TIME, *self.signal_units()]
-        for name in (name for view in self.views for name in view):
-            if name not in names:
-                raise UnknownNameError.among("coordinate of a view", name, names)
+        if not isinstance(self.views, tuple | list):
+            raise InputError(f"the views are {self.views!r}; give a tuple of pairs of names")
+        for view in self.views:
+            if not isinstance(view, tuple | list) or len(view) != 2:
+                raise InputError(f"the view {view!r} is no pair; give two names, or '{TIME}' and a name")
+            for name in view:
+                if name not in names:
+                    raise UnknownNameError.among("coordinate of a view", str(name), names)
+            if view[0] == view[1] or view[1] == TIME:
+                raise InputError(
+                    f"the view {view!r} cannot be drawn; give two different names, and '{TIME}' as the first if at all"
+                )
 
     @property
     def is_discrete(self) -> bool:
@@ -116,7 +180,12 @@ class ProblemDefinition(Settings, ABC):
         """A copy whose network is the file of `folder`, unless a network is given or nothing is known about files."""
         if folder is None or not self.network_files or getattr(self, "network", None) is not None:
             return self
-        found = [folder / name for name in self.network_files if (folder / name).is_file()]
+        if not is_folder(folder):
+            raise InputError(
+                f"there is no folder {folder}, in which the network of the problem '{self.id}' is looked for; give "
+                "--models DIR or --set network=FILE"
+            )
+        found = [folder / name for name in self.network_files if is_file(folder / name)]
         if not found:
             raise InputError(
                 f"the folder {folder} does not hold {' or '.join(self.network_files)}, which the problem "
@@ -133,6 +202,6 @@ class ProblemDefinition(Settings, ABC):
                 f"the problem '{self.id}' means a network that is not part of nnctrl{source}; "
                 "give it with --set network=FILE or --models DIR"
             )
-        if not path.is_file():
+        if not is_file(path):
             raise InputError(f"there is no network file {path}; check --set network=FILE")
         return path

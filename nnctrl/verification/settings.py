@@ -11,14 +11,19 @@ import dataclasses
 import math
 import types
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from nnctrl import registry
 from nnctrl.errors import InputError, UnknownNameError
 
 T = TypeVar("T")
+
+LARGEST_SEED = 2**63 - 1
+"""What every random-number generator takes."""
 
 TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
@@ -77,7 +82,10 @@ class Key:
         """`value` if it has the key's type and range, else InputError; an int where a float is meant becomes one."""
         kinds = _alternatives(self.type)
         if type(value) is int and float in kinds and int not in kinds:
-            value = float(value)
+            try:
+                value = float(value)
+            except OverflowError:
+                raise self._wrong(value) from None
         numbers = value if isinstance(value, tuple) else (value,)
         if not any(_is(kind, value) for kind in kinds) or not all(map(self._in_range, numbers)):
             raise self._wrong(value)
@@ -87,7 +95,8 @@ class Key:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return True
         return (
-            math.isfinite(value)
+            # an integer may be too large to be asked
+            (isinstance(value, int) or math.isfinite(value))
             and (self.minimum is None or value >= self.minimum)
             and (self.above is None or value > self.above)
             and (self.maximum is None or value <= self.maximum)
@@ -158,6 +167,10 @@ def _read(kind: Any, text: str) -> object:
         return text if text in get_args(kind) else _UNREADABLE
     if kind is bool:
         return TRUTH.get(text.lower(), _UNREADABLE)
+    if kind is int:
+        # a float has too few digits for a large seed
+        with suppress(ValueError):
+            return int(text)
     if kind in (int, float):
         try:
             number = float(text)
@@ -222,6 +235,11 @@ class BranchAndBoundSettings(Settings):
     smallest_part: float = setting(
         2.0**-12, "verify splits the initial set down to parts of this relative edge length", above=0.0, maximum=1.0
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.bound not in registry.names("bounds"):
+            raise UnknownNameError.among("bound", self.bound, registry.names("bounds"))
 
 
 @dataclass(frozen=True)

@@ -64,15 +64,15 @@ _TEXTS = {
     ),
     Reason.NODE_BUDGET: (
         "The node budget was spent before everything was decided.",
-        "Raise --nodes, loosen eps, or make the initial set smaller.",
+        "Raise --nodes, make the initial set smaller, or loosen eps if it was reach that ran.",
     ),
     Reason.TIME_BUDGET: (
         "The time budget was spent before everything was decided.",
-        "Raise --timeout, loosen eps, or make the initial set smaller.",
+        "Raise --timeout, make the initial set smaller, or loosen eps if it was reach that ran.",
     ),
     Reason.MEMORY_BUDGET: (
         "The memory budget was spent before everything was decided.",
-        "Raise --memory, loosen eps, or make the initial set smaller.",
+        "Raise --memory, make the initial set smaller, or loosen eps if it was reach that ran.",
     ),
     Reason.SPLIT_LIMIT: (
         "The parts of the initial set became as small as splitting allows and some are still open.",
@@ -88,7 +88,7 @@ _TEXTS = {
     ),
     Reason.SOLVER_INACCURATE: (
         "Floating point cannot settle the question as sharply as asked: rounding is larger than what is left.",
-        "Loosen eps, or a requirement that is met or missed by less than rounding.",
+        "Loosen the requirement that is met or missed by less than rounding, or eps if it was reach that ran.",
     ),
     Reason.SAMPLE_BUDGET: (
         "No sampled or descended trajectory violates a requirement, which proves nothing.",
@@ -120,6 +120,9 @@ class RequirementResult:
 class Counterexample:
     """A trajectory from `x0` [n] under disturbances `w` [k, w] that violates `requirement` by `violation` >= 0.
 
+    `violation` is certified: it is at most the depth in an avoided set, or the distance from a set to be in. For a box
+    that is the Euclidean distance, at least the worst side's that its margin counts.
+
     `t` [k+1] (in the problem's time unit), `x` [k+1, n] and `u` [k, m] end at the time from which the violation is
     certain.
     """
@@ -131,6 +134,8 @@ class Counterexample:
     u: FloatArray
     requirement: str
     violation: float
+    w_names: tuple[str, ...] = ()
+    """What the columns of `w` are: disturbances of the plant, then noise of what the controller observes."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +247,12 @@ def _requirement_json(row: RequirementResult) -> dict[str, Any]:
 
 def _counterexample_json(point: Counterexample) -> dict[str, Any]:
     arrays = {name: json_numbers(getattr(point, name)) for name in ("x0", "w", "t", "x", "u")}
-    return {**arrays, "requirement": point.requirement, "violation": _finite(point.violation)}
+    return {
+        **arrays,
+        "w_names": list(point.w_names),
+        "requirement": point.requirement,
+        "violation": _finite(point.violation),
+    }
 
 
 def _reach_json(flowpipe: Flowpipe) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nnctrl import Avoid, Box, Budget, Problem, Verdict, registry, simulate, verify
+from nnctrl.learning.recipe import recipe_of
 
 EXPECTED = {
     "double-integrator": Verdict.VERIFIED,
@@ -31,6 +32,16 @@ def test_expected_verdicts(name: str) -> None:
 def test_every_own_problem_has_an_expected_verdict() -> None:
     own = {name for name in registry.names("problems") if "/" not in name}
     assert own == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_own_problem_names_the_expert_of_its_network(name: str) -> None:
+    definition, problem = registry.load("problems", name), build(name)
+    recipe = recipe_of(definition.expert, registry.load("experts", definition.expert))
+    network = problem.closed_loop.controller.network
+    assert type(recipe.plant) is type(problem.closed_loop.plant)
+    assert recipe.horizon == problem.horizon
+    assert network.architecture().split(" ")[0].split("-")[1:-1] == list(map(str, recipe.settings.hidden))
 
 
 @pytest.mark.parametrize("name", ["double-integrator", "quadrotor6d-obstacles"])

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from nnctrl import Problem, Result, reach, registry, simulate
+from nnctrl import Budget, Problem, Result, reach, registry, simulate
 from nnctrl.bounds.view import NetworkView, tensor
+from nnctrl.errors import DimensionError
+from nnctrl.networks.activations import Relu
+from nnctrl.networks.network import Network
+from nnctrl.networks.onnx_export import write_onnx
 from nnctrl.systems.unroll import unroll
 from tests.shared import shared_path
 
@@ -19,6 +26,28 @@ FILES = {
 
 def build(name: str) -> Problem:
     return registry.load("problems", name)(network=shared_path(FILES[name])).build()
+
+
+@pytest.mark.parametrize(("name", "sizes"), [("paper/double-integrator", (2, 3, 1)), ("paper/quadrotor6d", (6, 4, 3))])
+def test_an_onnx_network_takes_the_place_of_the_papers(tmp_path: Path, name: str, sizes: tuple[int, ...]) -> None:
+    """ONNX files say themselves which activations they have; state dictionaries mean tanh."""
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=(after, before)) for before, after in pairwise(sizes)]
+    mine = Network.from_layers(weights, [rng.normal(size=after) for after in sizes[1:]], Relu())
+    write_onnx(mine, tmp_path / "mine.onnx", {})
+    problem = registry.load("problems", name)().updated({"network": str(tmp_path / "mine.onnx")}).build()
+    found = problem.closed_loop.controller.network
+    assert found.architecture() == mine.architecture()
+    x = rng.normal(size=(10, sizes[0]))
+    np.testing.assert_allclose(found(x), mine(x), rtol=1e-12)
+    assert reach(problem, settings={"eps": 1.0}, budget=Budget(nodes=50)).flowpipe is not None
+
+
+def test_a_network_of_the_wrong_size_is_told_with_its_file(tmp_path: Path) -> None:
+    wrong = Network.from_layers([np.ones((4, 3)), np.ones((1, 4))], [np.zeros(4), np.zeros(1)], Relu())
+    write_onnx(wrong, tmp_path / "mine.onnx", {})
+    with pytest.raises(DimensionError, match=r"3-4-1 relu from mine\.onnx, reads 3 values .* has 2 states"):
+        registry.load("problems", "paper/double-integrator")(network=tmp_path / "mine.onnx").build()
 
 
 def run(name: str, **settings: object) -> tuple[Problem, Result]:

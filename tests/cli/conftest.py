@@ -21,7 +21,7 @@ from nnctrl.verification.settings import Settings, setting
 from nnctrl.verification.verdict import Counterexample, Reason, RequirementResult, Verdict
 from tests.small_loop import CartProblem, ForeignCartProblem
 
-Answer = Literal["verified", "falsified", "unknown", "candidate", "crash", "interrupt", "memory"]
+Answer = Literal["verified", "falsified", "unknown", "candidate", "crash", "interrupt", "memory", "torch-memory"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class ObedientEngine(AbstractEngine):
 
     def reach(self, problem: Problem, settings: Settings, meter: Meter, progress: Progress) -> Outcome:
         assert isinstance(settings, ObedientSettings)
+        if settings.answer in ("memory", "torch-memory"):
+            self._answer(problem, settings.answer)
         pipe = Flowpipe(("p", "v"), (FlowpipeStep((0.0, 0.0), (Box([0.0, 0.9], [0.1, 1.0]),)),))
         return Outcome(None, None if settings.answer == "verified" else Reason.NODE_BUDGET, flowpipe=pipe)
 
@@ -59,6 +61,8 @@ class ObedientEngine(AbstractEngine):
             raise KeyboardInterrupt
         if answer == "memory":
             raise MemoryError
+        if answer == "torch-memory":
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
         verdict, reason = {
             "verified": (Verdict.VERIFIED, Reason.PROVED),
             "falsified": (Verdict.FALSIFIED, Reason.COUNTEREXAMPLE),

@@ -41,10 +41,16 @@ def assert_refused(ran: Ran, *parts: str) -> None:
             ("'horizon' takes an integer >= 1 (steps), not 'soon'", "default is 5"),
         ),
         (("test-cart", "--set", "horizon=0"), ("takes an integer >= 1",)),
+        (("test-cart", "--set", "horizon=1e24"), ("give a positive number of steps, at most 100000",)),
+        (("test-cart", "--set", "horizon=" + "9" * 400), ("give a positive number of steps, at most 100000",)),
+        (("test-cart", "--set", "wall=" + "9" * 400), ("'wall' takes a number > 0 (m)",)),
         (("test-cart", "--set", "wall=nan"), ("'wall' takes a number > 0 (m), not 'nan'",)),
         (("test-cart", "--set", "horizon"), ("--set takes key=value, not 'horizon'",)),
         (("test-cart", "--models", "no/such/folder"), ("no/such/folder", "does not exist")),
         (("no/such/file.py", "--trust"), ("there is no file no/such/file.py",)),
+        (("n" * 300 + ".py", "--trust"), ("File name too long",)),
+        (("n" * 300,), ("File name too long",)),
+        (("test-foreign-cart", "--set", "network=" + "n" * 300 + ".onnx"), ("File name too long",)),
         (("problem.toml",), ("'problem.toml' is not a problem", "nnctrl list problems")),
         (("test-foreign-cart",), ("published with the cart", "--set network=FILE or --models DIR")),
         (("test-foreign-cart", "--set", "network=nowhere.onnx"), ("there is no network file nowhere.onnx",)),
@@ -64,10 +70,12 @@ def test_problems_and_keys(nnctrl: Nnctrl, command: str, arguments: tuple[str, .
         (("--engine", "test-engine", "--set", "answer=verifed"), ("did you mean 'verified'?",)),
         (("--engine", "test-engine", "--set", "eps=0.1"), ("unknown key 'eps'",)),
         (("--engine", "branch-and-bound", "--set", "eps=0"), ("'eps' takes a number > 0",)),
-        (("--timeout", "0"), ("'timeout_s' takes a number > 0 (s)",)),
+        (("--timeout", "0"), ("'--timeout': it takes a number > 0 (s), not '0'",)),
+        (("--memory", "inf"), ("'--memory': it takes a number > 0 (GB), not 'inf'",)),
+        (("--set", "bound=tailor"), ("unknown bound 'tailor'", "did you mean 'taylor'?")),
         (("--timeout", "nan"), ("takes a number > 0",)),
-        (("--memory", "lots"), ("'lots' is not a valid float",)),
-        (("--nodes", "-1"), ("'nodes' takes an integer or none >= 1",)),
+        (("--memory", "lots"), ("takes a number > 0 (GB), not 'lots'",)),
+        (("--nodes", "-1"), ("'--nodes': it takes an integer or none >= 1, not '-1'",)),
         (("--expect", "PROVED"), ("'PROVED' is not one of",)),
     ],
 )
@@ -115,6 +123,16 @@ def test_models_folder_from_the_environment(
     assert nnctrl("show", "test-foreign-cart").status == 0
 
 
+def test_a_missing_models_folder_of_the_environment_matters_to_whom_looks_for_a_model(
+    nnctrl: Nnctrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NNCTRL_MODELS", "/no/such/folder")
+    assert nnctrl("show", "test-cart").status == 0
+    assert_refused(nnctrl("show", "test-foreign-cart"), "there is no folder /no/such/folder", "test-foreign-cart")
+    monkeypatch.setenv("NNCTRL_MODELS", "")
+    assert_refused(nnctrl("show", "test-foreign-cart"), "published with the cart")
+
+
 @pytest.mark.parametrize("command", ["verify", "reach", "falsify", "simulate"])
 @pytest.mark.parametrize(
     ("arguments", "parts"),
@@ -123,6 +141,11 @@ def test_models_folder_from_the_environment(
         (("--json", "."), ("is a folder",)),
         (("--report", "file"), ("file is a file",)),
         (("--report", "file/below"), ("cannot be written",)),
+        (("--report", ""), ("'--report'", "is no name of a file or folder")),
+        (("--json", "-"), ("'--json'", "'-' is no name of a file or folder")),
+        (("--json", "n" * 300), ("File name too long",)),
+        (("--report", "n" * 300), ("File name too long",)),
+        (("--json", "r", "--report", "r"), ("--json r stands in the way of --report r",)),
     ],
 )
 def test_output_places_are_checked_first(
@@ -148,7 +171,13 @@ def test_output_places_are_checked_first(
         (("train", "nobody"), ("unknown expert or problem 'nobody'",)),
         (("train", "test-cart"), ("names no expert to imitate",)),
         (("train", "test-cart", "--output", "network.pth"), ("does not end in .onnx",)),
+        (("train", "test-cart", "--output", "a.onnx", "--json", "a.toml"), ("stands in the way",)),
+        (("train", "test-cart", "--json", ""), ("is no name of a file or folder",)),
         (("simulate", "test-cart", "--samples", "0"), ("--samples",)),
+        (("simulate", "test-cart", "--samples", "1000000000"), ("take too much memory", "give at most")),
+        (("simulate", "test-cart", "--samples", "100000000000"), ("--samples", "x<=1000000000")),
+        (("simulate", "test-cart", "--seed", str(2**63)), ("--seed", str(2**63 - 1))),
+        (("falsify", "test-cart", "--seed", str(2**64)), ("--seed", str(2**63 - 1))),
     ],
 )
 def test_other_commands(nnctrl: Nnctrl, arguments: tuple[str, ...], parts: tuple[str, ...]) -> None:
@@ -178,6 +207,128 @@ def test_python_files(nnctrl: Nnctrl, tmp_path: Path, case: str) -> None:
     out.mkdir()
     assert_refused(nnctrl("verify", tmp_path / "mine.py", *options, "--json", out / "r.json"), *parts)
     assert list(out.iterdir()) == []
+
+
+CART = """
+import dataclasses
+from tests.small_loop import Cart, cart_network, cart_problem
+from nnctrl import Avoid, Ball, Box, Controller, ProblemDefinition, Spec, Stay
+base = cart_problem(cart_network())
+"""
+
+DEFINITION = """
+@dataclasses.dataclass(frozen=True)
+class Mine(ProblemDefinition):
+    id = "mine"
+    def build(self):
+        return {}
+problem = Mine
+"""
+
+WRONG = {
+    "a controller for the loop": (
+        "problem = dataclasses.replace(base, closed_loop=Controller(cart_network()))",
+        ("the problem's closed_loop is a Controller", "compose(plant, controller)"),
+    ),
+    "a class for the set": (
+        "problem = dataclasses.replace(base, initial_set=Box)",
+        ("the problem's initial_set is the class Box",),
+    ),
+    "a list for the spec": (
+        "problem = dataclasses.replace(base, spec=[Avoid(Ball([2.0, 1.0], 0.3))])",
+        ("the problem's spec is a list", "Spec((requirement, ...))"),
+    ),
+    "a requirement for the spec": (
+        "problem = dataclasses.replace(base, spec=Avoid(Ball([2.0, 1.0], 0.3)))",
+        ("the problem's spec is a Avoid", "Spec((requirement, ...))"),
+    ),
+    "a requirement for the tuple": (
+        "problem = dataclasses.replace(base, spec=Spec(Avoid(Ball([2.0, 1.0], 0.3))))",
+        ("line 6", "Avoid"),
+    ),
+    "a list as the target": (
+        "problem = dataclasses.replace(base, spec=Spec((Avoid([1.0, 2.0]),)))",
+        ("the target of requirement 'avoid-1' is a list",),
+    ),
+    "a text for the names": (
+        "problem = dataclasses.replace(base, spec=Spec((Stay(Box([0.0], [1.0]), on='p'),)))",
+        ("requirement 'stay-1' is on 'p'; give a tuple of names",),
+    ),
+    "an unknown signal": (
+        "problem = dataclasses.replace(base, spec=Spec((Stay(Box([0.0], [1.0]), on=('q',)),)))",
+        ("unknown signal 'q'",),
+    ),
+    "a target of another dimension": (
+        "problem = dataclasses.replace(base, spec=Spec((Stay(Box([0.0], [1.0])),)))",
+        ("the set of requirement 'stay-1' has 1 coordinates but is over 2 signals (p, v)",),
+    ),
+    "a number for the name": ("problem = dataclasses.replace(base, name=3)", ("the problem's name is a int",)),
+    "an empty name": ("problem = dataclasses.replace(base, name=' ')", ("the problem's name is empty",)),
+    "a text for the horizon": ("problem = dataclasses.replace(base, horizon='5')", ("the problem's horizon is a str",)),
+    "a truth for the horizon": ("problem = dataclasses.replace(base, horizon=True)", ("horizon is a bool",)),
+    "a list of settings": ("problem = dataclasses.replace(base, settings=[])", ("the problem's settings is a list",)),
+    "a build without a problem": (
+        DEFINITION.replace("{}", "base.closed_loop"),
+        ("build() of 'Mine' returns a ClosedLoop", "Problem"),
+    ),
+    "a definition without build": (
+        "class Mine(ProblemDefinition):\n    id = 'mine'\nproblem = Mine",
+        ("the class Mine", "build()"),
+    ),
+    "the base class": ("problem = ProblemDefinition", ("the class ProblemDefinition", "build()")),
+    "annotations that mean nothing": (
+        "from __future__ import annotations\n"
+        "import dataclasses\nfrom nnctrl import ProblemDefinition, setting\n"
+        "@dataclasses.dataclass(frozen=True)\nclass Mine(ProblemDefinition):\n    k: Nothing = setting(1, 'k')\n"
+        "    def build(self):\n        return 1\nproblem = Mine",
+        ("NameError: name 'Nothing' is not defined",),
+    ),
+    "an error that cannot speak": (
+        "class Mute(Exception):\n    def __str__(self):\n        raise ValueError\nraise Mute",
+        ("line 9", "raises Mute; mend the file"),
+    ),
+    "an error of its own kind": (
+        "class Stop(BaseException):\n    pass\nraise Stop('here')",
+        ("line 8", "raises Stop: here"),
+    ),
+    "the end of a generator": ("raise GeneratorExit", ("line 6", "raises GeneratorExit")),
+    "an input error that cannot speak": (
+        "from nnctrl.errors import InputError\n"
+        "class Mute:\n    def __str__(self):\n        raise ValueError\nraise InputError(Mute())",
+        ("InputError",),
+    ),
+}
+
+
+@pytest.mark.parametrize("command", ["verify", "show", "simulate"])
+@pytest.mark.parametrize("case", WRONG)
+def test_python_files_with_wrong_types(nnctrl: Nnctrl, tmp_path: Path, case: str, command: str) -> None:
+    text, parts = WRONG[case]
+    place = tmp_path / "mine.py"
+    place.write_text(text if "__future__" in text else f"{CART}{text}\n")
+    assert_refused(nnctrl(command, place, "--trust"), *parts)
+
+
+@pytest.mark.parametrize(
+    ("key", "owner", "commands"),
+    [
+        ("eps", "engine", ("verify", "reach", "falsify")),
+        ("nodes", "budget", COMMANDS),
+        ("samples", "falsification", COMMANDS),
+    ],
+)
+def test_a_key_of_a_problem_must_not_hide_another(
+    nnctrl: Nnctrl, tmp_path: Path, key: str, owner: str, commands: tuple[str, ...]
+) -> None:
+    """Else --set would change one of the two without a word, and results would record only one."""
+    (tmp_path / "mine.py").write_text(
+        f"{CART}from nnctrl import setting\n"
+        + DEFINITION.replace('id = "mine"', f'id = "mine"\n    {key}: int = setting(1, "mine")').replace("{}", "base")
+    )
+    for command in commands:
+        for extra in ((), ("--set", f"{key}=2")):
+            ran = nnctrl(command, tmp_path / "mine.py", "--trust", *extra)
+            assert_refused(ran, f"the problem's key '{key}' is a key of the {owner} too; rename it")
 
 
 def test_python_file_whose_build_raises(nnctrl: Nnctrl, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from nnctrl.cli.console import progress_shown
+from nnctrl.plotting.scene import Scene
 from nnctrl.progress import SilentProgress
 from tests.cli.conftest import Ran
 from tests.small_loop import cart_network, cart_problem
@@ -68,6 +69,68 @@ def test_an_unknown_says_what_to_do(nnctrl: Nnctrl) -> None:
     assert "UNKNOWN. The node budget was spent before everything was decided. Raise --nodes" in out
 
 
+def test_falsify_says_what_it_tried(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    file = tmp_path / "r.json"
+    assert nnctrl("falsify", *OBEDIENT, "--samples", "17", "--seed", "3", "--json", file).status == 0
+    settings = json.loads(file.read_text())["settings"]
+    assert (settings["samples"], settings["seed"]) == (17, 3)
+
+
+def test_disturbances_of_a_counterexample_have_names(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from nnctrl import Avoid, Box, Controller, LinearPlant, Problem, Spec, compose\n"
+        "from tests.small_loop import cart_network\n"
+        "plant = LinearPlant([[1, 0.1], [0, 1]], [[0], [0.1]], E=[[0.1], [0]], dt=0.1, disturbances={'gust': 'm/s'},\n"
+        "                    states={'p': 'm', 'v': 'm/s'}, ranges={'gust': (-1.0, 1.0)})\n"
+        "loop = compose(plant, Controller(cart_network(), noise=Box([-0.1, -0.1], [0.1, 0.1])))\n"
+        "spec = Spec((Avoid(Box([-9, -9], [9, 9]), during=(2, 3)),))\n"
+        "problem = Problem(loop, Box([0, 0], [1, 1]), spec, 3, 'windy')\n"
+    )
+    ran = nnctrl("verify", tmp_path / "mine.py", "--trust", "--json", tmp_path / "r.json")
+    assert ran.status == 10
+    assert re.search(r"under +gust, noise1, noise2, which change with time", ran.out)
+    point = json.loads((tmp_path / "r.json").read_text())["counterexample"]
+    assert point["w_names"] == ["gust", "noise1", "noise2"]
+    assert all(len(row) == 3 for row in point["w"])
+
+
+def test_the_distance_from_a_box_is_not_taken_for_its_margin(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    """All states are at least 1 outside on both sides: sqrt(2) from the box, with a margin of -1."""
+    for target, words in (
+        ("Box([-9, -9], [-1, -1])", r"by 1\.4.* \(distance from the box; its margin is that of the worst side\)\n"),
+        ("Box([-9], [-1]), on=('p',)", r"by 1[^(]*\n"),
+        ("Ball([-1, -1], 0.1)", r"by [0-9.]*\n"),
+    ):
+        (tmp_path / "mine.py").write_text(
+            "from nnctrl import Ball, Box, Controller, LinearPlant, Problem, Spec, Stay, compose\n"
+            "from tests.small_loop import cart_network\n"
+            "plant = LinearPlant([[1, 0], [0, 1]], [[0], [0]], dt=0.1, states={'p': 'm', 'v': 'm/s'})\n"
+            f"spec = Spec((Stay({target}),))\n"
+            "problem = Problem(compose(plant, Controller(cart_network())), Box([0, 0], [0.01, 0.01]), spec, 1, 'out')\n"
+        )
+        ran = nnctrl("verify", tmp_path / "mine.py", "--trust")
+        assert ran.status == 10
+        assert re.search(rf"violates +stay-1 at step \d, {words}", ran.out)
+
+
+def test_names_with_line_breaks_stay_on_their_line(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import dataclasses\nfrom tests.small_loop import cart_network, cart_problem\n"
+        "problem = cart_problem(cart_network(), name='two\\n# lines')\n"
+        "first, *others = problem.spec.requirements\n"
+        "spec = dataclasses.replace(problem.spec, requirements=(dataclasses.replace(first, name='a\\n|b'), *others))\n"
+        "problem = dataclasses.replace(problem, spec=spec)\n"
+    )
+    mine = (tmp_path / "mine.py", "--trust")
+    assert nnctrl("verify", *mine, "--engine", "test-engine", "--report", tmp_path / "r").status == 0
+    page = (tmp_path / "r" / "report.md").read_text()
+    assert page.startswith("# two # lines: VERIFIED\n")
+    assert len([line for line in page.splitlines() if line.startswith("#")]) == 3
+    assert "\n| a \\|b | avoid ball" in page
+    assert "of two # lines, seed" in nnctrl("simulate", *mine).out
+    assert re.search(r"^problem +two # lines$", nnctrl("show", *mine).out, re.MULTILINE)
+
+
 def test_quiet_prints_one_line(nnctrl: Nnctrl, tmp_path: Path) -> None:
     ran = nnctrl("verify", *OBEDIENT, "--quiet", "--report", tmp_path / "r")
     assert ran.out.startswith("VERIFIED. ")
@@ -105,6 +168,65 @@ def test_report_folder(nnctrl: Nnctrl, tmp_path: Path) -> None:
     assert json.loads((folder / "result.json").read_text())["verdict"] == "FALSIFIED"
 
 
+@pytest.mark.parametrize(
+    ("command", "status", "files"),
+    [
+        (("verify", *OBEDIENT, "--set", "answer=falsified"), 10, ["report.md", "result.json"]),
+        (("verify", *OBEDIENT), 0, ["report.md", "result.json"]),
+        (("simulate", "test-cart"), 0, ["trajectories.json"]),
+    ],
+)
+def test_a_picture_that_fails_costs_no_verdict(
+    nnctrl: Nnctrl,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    status: int,
+    files: list[str],
+) -> None:
+    def fail(_: object) -> bytes:
+        raise ZeroDivisionError("an injected\nfault")
+
+    monkeypatch.setattr("nnctrl.report.folder.png", fail)
+    ran = nnctrl(*command, "--report", tmp_path / "r", "--quiet")
+    assert ran.status == status
+    assert ran.err.startswith("nnctrl: warning: no picture was drawn (ZeroDivisionError: an injected fault)")
+    assert len(ran.err.splitlines()) == 1
+    assert sorted(path.name for path in (tmp_path / "r").iterdir()) == files
+    assert all("picture.png" not in path.read_text() for path in (tmp_path / "r").iterdir())
+
+
+def test_files_are_there_before_anything_is_printed(
+    nnctrl: Nnctrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads the output may leave at its first line."""
+
+    def leave(*_: object, **__: object) -> None:
+        raise SystemExit(1)
+
+    monkeypatch.setattr("nnctrl.cli.outcome.print_result", leave)
+    monkeypatch.setattr("rich.console.Console.print", leave)
+    file = tmp_path / "r.json"
+    for command in (("verify", *OBEDIENT), ("simulate", "test-cart")):
+        assert nnctrl(*command, "--json", file, "--report", tmp_path / "r").status == 130
+        assert file.exists()
+        file.unlink()
+    assert len(list((tmp_path / "r").iterdir())) == 4
+
+
+def test_a_file_that_cannot_be_written_does_not_hide_the_verdict(
+    nnctrl: Nnctrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    ran = nnctrl("verify", *OBEDIENT, "--json", tmp_path / "r.json")
+    assert ran.status == 2
+    assert "No space left on device" in ran.err
+    assert "VERIFIED." in ran.out
+
+
 def test_reach_prints_the_last_enclosure(nnctrl: Nnctrl, tmp_path: Path) -> None:
     ran = nnctrl("reach", *OBEDIENT, "--json", tmp_path / "r.json")
     # the double 0.1 is a little above one tenth
@@ -131,6 +253,14 @@ def test_show_tells_the_problem_and_its_keys(nnctrl: Nnctrl) -> None:
         "5 steps",
     ):
         assert text in out
+
+
+def test_show_tells_the_keys_of_the_training(nnctrl: Nnctrl) -> None:
+    assert "nnctrl train" not in nnctrl("show", "test-cart").out
+    out = nnctrl("show", "double-integrator").out
+    assert "keys of the training by nnctrl train (--set key=value)" in out
+    # the recipe's own value, not the default of all recipes
+    assert re.search(r"weight_decay .* 1e-05", out)
 
 
 def test_show_gives_the_keys_of_a_problem_without_its_network(nnctrl: Nnctrl) -> None:
@@ -170,6 +300,24 @@ def test_simulate(nnctrl: Nnctrl, tmp_path: Path) -> None:
     again = file.read_bytes()
     nnctrl(*arguments)
     assert file.read_bytes() == again
+
+
+def test_a_picture_shows_some_of_many_trajectories(
+    nnctrl: Nnctrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Scene] = []
+
+    def keep(scene: Scene) -> bytes:
+        drawn.append(scene)
+        return b""
+
+    monkeypatch.setattr("nnctrl.report.folder.png", keep)
+    folder = tmp_path / "s"
+    assert nnctrl("simulate", "test-cart", "--samples", "1500", "--report", folder).status == 0
+    assert len(json.loads((folder / "trajectories.json").read_text())["signals"]["p"]) == 1500
+    (scene,) = drawn
+    assert scene.samples is not None
+    assert {len(values) for values in scene.samples.signals.values()} == {1000}
 
 
 def test_python_file(nnctrl: Nnctrl, tmp_path: Path) -> None:

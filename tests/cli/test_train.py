@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,3 +66,41 @@ def test_another_seed_gives_another_network(nnctrl: Nnctrl, tmp_path: Path) -> N
         assert nnctrl("train", "test-damper", "--set", f"seed={seed}", "--output", file, "--quiet").status == 0
     first, second = (load_network(file).blocks[0].affines[0].weight for file in files)
     assert not np.array_equal(first, second)
+
+
+def test_a_problem_is_trained_on_its_own_set_and_requirements(nnctrl: Nnctrl, tmp_path: Path) -> None:
+    network = tmp_path / "network.onnx"
+    short = [f"--set={key}" for key in ("trajectories=20", "rounds=1", "iterations=300", "evaluations=100")]
+    ran = nnctrl("train", "double-integrator", *short, "--output", network)
+    assert (ran.status, ran.err) == (0, "")
+    assert "of 100 sampled trajectories satisfy all requirements" in ran.out
+    assert re.search("margins +input .*, velocity .*, obstacle .*, goal ", ran.out)
+    # what was trained can be put in the place of somebody else's network
+    assert nnctrl("simulate", "paper/double-integrator", "--set", f"network={network}").status == 0
+
+
+def test_a_wrong_key_lists_the_right_ones(nnctrl: Nnctrl) -> None:
+    ran = nnctrl("train", "double-integrator", "--set", "xyz=1")
+    assert ran.status == 2
+    assert "known are: batch, epochs," in ran.err
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("hidden=1e5,1e5", "'hidden' takes"),
+        ("hidden=10000,10000", "make 100020000 weights"),
+        ("batch=1e23", "'batch' takes an integer >= 1 and <= 1e+09"),
+        ("epochs=1e23", "'epochs' takes"),
+        ("seed=9223372036854775808", "'seed' takes"),
+    ],
+)
+def test_numbers_that_nobody_means(nnctrl: Nnctrl, assignment: str, words: str) -> None:
+    ran = nnctrl("train", "test-damper", "--set", assignment)
+    assert ran.status == 2
+    assert words in ran.err
+
+
+def test_the_largest_seed_and_a_batch_larger_than_the_data(nnctrl: Nnctrl) -> None:
+    ran = nnctrl("train", "test-damper", "--set", "seed=9223372036854775807", "--set", "batch=1000000000", "--quiet")
+    assert (ran.status, ran.err) == (0, "")

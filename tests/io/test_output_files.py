@@ -10,9 +10,7 @@ import pytest
 
 from nnctrl.errors import InputError
 from nnctrl.files import write_atomically
-from nnctrl.io.files import check_folder_writable, check_writable, json_bytes
-
-AS_ROOT = os.geteuid() == 0
+from nnctrl.io.files import check_apart, check_folder_writable, check_writable, json_bytes
 
 
 def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
@@ -81,11 +79,76 @@ def test_folders_may_be_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(AS_ROOT, reason="root may write everywhere")
-def test_read_only_folders_are_refused(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(InputError, match="is not writable"):
-        check_writable(tmp_path / "r.json")
+def refuse(*_: object, **__: object) -> None:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_read_only_folders_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    for check, place in ((check_writable, tmp_path / "r.json"), (check_folder_writable, tmp_path / "r")):
+        with pytest.raises(InputError, match=r"r.* cannot be written: Permission denied"):
+            check(place)
+
+
+def test_folders_that_may_not_be_searched_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "stat", refuse)
+    for use in (check_writable, check_folder_writable, lambda place: write_atomically(place, b"")):
+        with pytest.raises(InputError, match="Permission denied; choose another place"):
+            use(tmp_path / "closed" / "r")
+
+
+@pytest.mark.parametrize("below", [".", "missing"])
+def test_names_that_are_too_long_are_refused(tmp_path: Path, below: str) -> None:
+    long = "n" * 300
+    with pytest.raises(InputError, match="File name too long"):
+        check_folder_writable(tmp_path / below / long)
+    with pytest.raises(InputError, match=r"File name too long|there is no folder"):
+        check_writable(tmp_path / below / long)
+
+
+def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
+    place = tmp_path / ("n" * 255)
+    check_writable(place)
+    write_atomically(place, b"whole")
+    assert place.read_bytes() == b"whole"
+
+
+def test_links_that_lead_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "into.json").symlink_to(tmp_path / "no" / "r.json")
+    (tmp_path / "folder").symlink_to(tmp_path / "no")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(InputError, match="there is no folder"):
+        check_writable(tmp_path / "into.json")
+    for place in (tmp_path / "folder", tmp_path / "folder" / "below"):
+        with pytest.raises(InputError, match="a link that leads to no folder"):
+            check_folder_writable(place)
+    with pytest.raises(InputError, match="Too many levels of symbolic links"):
+        check_writable(tmp_path / "loop")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a file system that takes no files")
+def test_file_systems_that_take_no_files_are_refused() -> None:
+    with pytest.raises(InputError, match=r"/proc/r.json cannot be written"):
+        check_writable(Path("/proc/r.json"))
+    with pytest.raises(InputError, match="/proc/r cannot be written"):
+        check_folder_writable(Path("/proc/r"))
+
+
+def test_files_of_a_folder_are_checked_too(tmp_path: Path) -> None:
+    (tmp_path / "picture.png").mkdir()
+    with pytest.raises(InputError, match=r"picture\.png is a folder"):
+        check_folder_writable(tmp_path, ["picture.png"])
+
+
+def test_outputs_must_not_meet(tmp_path: Path) -> None:
+    check_apart({"--json": tmp_path / "r.json", "--report": tmp_path, "--output": None})
+    for json_file, report in (("r", "r"), ("r", "x/../r"), ("r", "r/below")):
+        with pytest.raises(InputError, match=r"--json .*r stands in the way of --report"):
+            check_apart({"--json": tmp_path / json_file, "--report": tmp_path / report})
+
+
+def test_surrogates_of_file_names_survive_json() -> None:
+    assert json.loads(json_bytes({"file": "\udcff"})) == {"file": "\udcff"}
 
 
 def test_json_is_strict_and_exact() -> None:

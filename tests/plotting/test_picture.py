@@ -65,8 +65,9 @@ def test_a_picture_of_the_problem_alone() -> None:
         Zonotope([0.15, 1.0], [[0.1, 0.05], [0.0, 0.1]]),
         Moving(Ball([0.2, 1.0], 0.1), [0.05, 0.0]),
         Sublevel(lambda z: (z[0] - 0.15) ** 2 + (z[1] - 1.0) ** 2 - 0.01, 2),
+        Moving(Sublevel(lambda z: (z[0] - 0.15) ** 2 + (z[1] - 1.0) ** 2 - 0.01, 2), [0.01, 0.0]),
     ],
-    ids=lambda target: type(target).__name__,
+    ids=lambda target: type(target).__name__ + (type(target.base).__name__ if isinstance(target, Moving) else ""),
 )
 @pytest.mark.parametrize("kind", [Avoid, Stay, lambda target: Reach(target, at=5)], ids=["avoid", "stay", "reach"])
 def test_every_kind_of_target_is_drawn(target: object, kind: type[Avoid]) -> None:
@@ -74,6 +75,22 @@ def test_every_kind_of_target_is_drawn(target: object, kind: type[Avoid]) -> Non
     scene = Scene(problem_with(requirement, views=(("p", "v"), ("v", "p"), ("t", "p"))))
     names = {"avoid": "to avoid (projection)", "stay": "to stay in", "reach": "to reach"}
     assert names[requirement.kind] in legend_of(scene)
+
+
+def test_an_inequality_moves_as_its_velocity_says() -> None:
+    disc = Sublevel(lambda z: (z[0] - 0.05) ** 2 + (z[1] - 0.95) ** 2 - 1e-4, 2)
+    centres = []
+    for velocity in ([0.0, 0.0], [0.004, -0.002]):
+        panel = draw(Scene(problem_with(Reach(Moving(disc, velocity), at=5), views=(("p", "v"),)))).axes[0]
+        (outline,) = (artist.allsegs[0] for artist in panel.collections[:1])
+        centres.append(np.mean([outline[0].min(0), outline[0].max(0)], 0))
+    np.testing.assert_allclose(centres[1] - centres[0], [0.02, -0.01], atol=1e-3)
+
+
+def test_a_region_outside_the_window_or_around_it_is_no_fault() -> None:
+    for radius in (1e-3, 1e3):
+        target = Sublevel(lambda z, radius=radius: (z[0] - 5.0) ** 2 + (z[1] - 5.0) ** 2 - radius**2, 2)
+        assert png(Scene(problem_with(Avoid(target), views=(("p", "v"),)))).startswith(SIGNATURE)
 
 
 def test_the_legend_lists_only_what_is_drawn() -> None:

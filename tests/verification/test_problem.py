@@ -47,6 +47,23 @@ def test_views_name_signals() -> None:
         dataclasses.replace(CART, views=(("p", "speed"),))
 
 
+@pytest.mark.parametrize(
+    ("views", "words"),
+    [
+        ("pv", "the views are 'pv'; give a tuple of pairs"),
+        (("pv",), "the view 'pv' is no pair"),
+        ((("p",),), r"the view \('p',\) is no pair"),
+        ((("p", 3),), "unknown coordinate of a view '3'"),
+        ((("p", "t"),), "'t' as the first"),
+        ((("p", "p"),), "give two different names"),
+        (7, "the views are 7"),
+    ],
+)
+def test_views_are_pairs_that_can_be_drawn(views: object, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        dataclasses.replace(CART, views=views)  # type: ignore[arg-type]
+
+
 def test_definitions_build_with_their_keys() -> None:
     assert CartProblem().build().horizon == 5
     changed = CartProblem().updated({"horizon": "7", "wall": 3})

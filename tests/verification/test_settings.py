@@ -128,3 +128,14 @@ def test_budget_defaults_are_the_documented_ones() -> None:
 
 def test_engine_settings_have_a_sentence_each() -> None:
     assert all(key.help for key in BranchAndBoundSettings.declared_keys())
+
+
+def test_integers_keep_all_their_digits() -> None:
+    assert Everything().updated({"limit": str(2**62 + 1)}).limit == 2**62 + 1
+    with pytest.raises(InputError):
+        Everything().updated({"count": "9" * 5000})
+
+
+def test_integers_too_large_for_a_float_are_refused_where_a_number_is_meant() -> None:
+    with pytest.raises(InputError, match="takes a number"):
+        Budget(timeout_s=10**400)  # type: ignore[arg-type]

@@ -131,6 +131,7 @@ def test_json_of_a_counterexample_and_a_flowpipe() -> None:
     assert data["counterexample"] == {
         "x0": [0.1, 0.2],
         "w": [[]],
+        "w_names": [],
         "t": [0.0, 1.0],
         "x": [[0.1, 0.2], [None, 0.4]],
         "u": [[0.5]],
