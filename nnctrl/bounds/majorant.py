@@ -48,16 +48,16 @@ class BracketedLayer:
         value, lower_slope, below, upper_slope, above = (torch.cat(pieces, -1) for pieces in zip(*parts, strict=True))
         return BracketedLayer(
             lower_slope,
-            -_intercept_up(-value, -lower_slope, -below, centre),
+            -intercept_up(-value, -lower_slope, -below, centre),
             upper_slope,
-            _intercept_up(value, upper_slope, above, centre),
+            intercept_up(value, upper_slope, above, centre),
             reach_of(lower, upper),
             (above - below).detach(),
             shares,
         )
 
 
-def _intercept_up(value: Tensor, slope: Tensor, offset: Tensor, centre: Tensor) -> Tensor:
+def intercept_up(value: Tensor, slope: Tensor, offset: Tensor, centre: Tensor) -> Tensor:
     """Upper bound of `value + offset - slope * centre`: three operations, each of which rounds at most their sum."""
     linear = slope * centre
     slack = (4.0 * UNIT_ROUNDOFF) * (value.abs() + offset.abs() + linear.abs())
