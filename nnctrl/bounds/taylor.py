@@ -11,25 +11,34 @@ from nnctrl.bounds.taylor_form import TaylorForm
 from nnctrl.bounds.view import NetworkView
 
 
+def bound_along(form: TaylorForm, directions: Tensor) -> UpperBound:
+    """The bound that a form over a batch of boxes gives in one direction [batch, m] for each."""
+    along = directions.unsqueeze(1)
+    slope = (along @ form.symbols[..., : form.shares.shape[-1]]).squeeze(1)
+    return UpperBound(form.support(along).squeeze(1), slope, form.blame(along).squeeze(1))
+
+
+def form_bytes(view: NetworkView) -> int:
+    """Memory of one form: its largest tensor of symbols or shares, several copies of which are alive at once."""
+    columns = inputs = view.in_size
+    largest = inputs * inputs
+    for block in view.blocks:
+        for affine, layer in zip(block.affines, block.activations, strict=False):
+            largest = max(largest, columns * affine.weight.shape[0])
+            columns += len(layer.nonlinear_lanes)
+            largest = max(largest, columns * layer.size, columns * inputs)
+        largest = max(largest, columns * block.affines[-1].weight.shape[0])
+    return 8 * 6 * int(largest)
+
+
 @dataclass(frozen=True)
 class TaylorBound(AbstractBound):
     """The neuron-exact Taylor bound: gradient kept, gap of second order, all activations."""
 
     def upper(self, view: NetworkView, lower: Tensor, upper: Tensor, directions: Tensor) -> UpperBound:
         """See `AbstractBound.upper`; cost: one forward pass of n + (number of neurons so far) columns per pair."""
-        form = TaylorForm.of_box(lower, upper).through(view)
-        along = directions.unsqueeze(1)
-        slope = (along @ form.symbols[..., : lower.shape[-1]]).squeeze(1)
-        return UpperBound(form.support(along).squeeze(1), slope, form.blame(along).squeeze(1))
+        return bound_along(TaylorForm.of_box(lower, upper).through(view), directions)
 
     def bytes_per_pair(self, view: NetworkView) -> int:
-        """The largest tensor of symbols or shares, several copies of which are alive at once."""
-        columns = inputs = view.in_size
-        largest = inputs * inputs
-        for block in view.blocks:
-            for affine, layer in zip(block.affines, block.activations, strict=False):
-                largest = max(largest, columns * affine.weight.shape[0])
-                columns += len(layer.nonlinear_lanes)
-                largest = max(largest, columns * layer.size, columns * inputs)
-            largest = max(largest, columns * block.affines[-1].weight.shape[0])
-        return 8 * 6 * int(largest)
+        """See `form_bytes`."""
+        return form_bytes(view)

@@ -24,6 +24,7 @@ the radii of composed matrices.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -31,8 +32,17 @@ from torch import Tensor
 
 from nnctrl.bounds.interval import enclose_activation, enclose_affine, midpoint_radius, support_of_boxes
 from nnctrl.bounds.view import AffineView, BlockView, NetworkView
+from nnctrl.networks.activations import Activation, Linearisation
 from nnctrl.networks.layers import ActivationLayer
 from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF, gamma, grow_up, widen_down, widen_up
+
+Relaxation = Callable[[Activation, Tensor, Tensor, Tensor], Linearisation]
+"""A choice of a line about an activation, given the centre and the interval [low, high] of deviations."""
+
+
+def about_the_centre(activation: Activation, centre: Tensor, low: Tensor, high: Tensor) -> Linearisation:
+    """The relaxation of the Taylor bound: it keeps the gradient."""
+    return activation.linearise(centre, low, high)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,14 +112,14 @@ class TaylorForm:
         upper = torch.minimum(self.upper, widen_up(self.centre + high))
         return TaylorForm(self.centre, self.offset, self.symbols, self.rounding, lower, upper, self.shares)
 
-    def activate(self, layer: ActivationLayer) -> TaylorForm:
+    def activate(self, layer: ActivationLayer, relaxation: Relaxation = about_the_centre) -> TaylorForm:
         """The image under an activation layer: one new symbol per nonlinear lane, the rounding folded into it.
 
-        Lanes that are plain identity keep their rounding as it is.
+        Lanes that are plain identity keep their rounding as it is. `relaxation` chooses the slopes.
         """
         low, high = self.deviation()
         parts = [
-            activation.linearise(self.centre[..., lanes], low[..., lanes], high[..., lanes])
+            relaxation(activation, self.centre[..., lanes], low[..., lanes], high[..., lanes])
             for activation, lanes in layer.slices()
         ]
         value, slope, residual_lower, residual_upper = (torch.cat(pieces, -1) for pieces in zip(*parts, strict=True))
@@ -235,19 +245,19 @@ class TaylorForm:
             torch.cat([self.shares[:, :inputs], kept_shares, (boxed @ lost) / (radius.unsqueeze(-1) + TINY)], 1),
         )
 
-    def through_block(self, block: BlockView) -> TaylorForm:
+    def through_block(self, block: BlockView, relaxation: Relaxation = about_the_centre) -> TaylorForm:
         """The image under one block."""
         form = self
         for affine, layer in zip(block.affines, block.activations, strict=False):
-            form = form.affine(affine).activate(layer)
+            form = form.affine(affine).activate(layer, relaxation)
         form = form.affine(block.affines[-1])
         return form if block.feedthrough is None else form.plus(self.affine(block.feedthrough))
 
-    def through(self, view: NetworkView) -> TaylorForm:
+    def through(self, view: NetworkView, relaxation: Relaxation = about_the_centre) -> TaylorForm:
         """The image under a network."""
         form = self
         for block in view.blocks:
-            form = form.through_block(block)
+            form = form.through_block(block, relaxation)
         return form
 
     def support(self, directions: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ Every bound in nnctrl consumes the same four local facts and derives none of its
 
 - `enclose`: the range of phi on [lower, upper];
 - `slope_range`, `curvature_range`: the ranges of phi' and phi'' there;
-- `linearise`: a line `value + slope * d` and the exact range of the residual `phi(centre + d) - value - slope * d`.
+- `linearise`: a line `value + slope * d` and the exact range of the residual `phi(centre + d) - value - slope * d`;
+  `bracket` and `linearise_parallel` do the same with the slopes of CROWN and DeepZ.
 
 All are rounded outward: they hold for the real function phi, given that the library's tanh, exp, log, log1p and atanh
 are accurate to `rounding.LIBRARY_ULPS`. The code runs on NumPy arrays and on torch tensors, elementwise, and is
@@ -20,23 +21,22 @@ the point enters only to second order.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial, reduce
 
 from nnctrl._typing import Array, namespace
 from nnctrl.errors import InputError
+from nnctrl.networks.lines import (
+    Bracket,
+    Linearisation,
+    end_range,
+    higher_below,
+    lower_above,
+    narrower,
+    relative_to_line,
+)
 from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF, widen_down, widen_up
-
-
-class Linearisation(NamedTuple):
-    """`value + slope * d + residual` contains phi(centre + d) for every d in the interval, residual in [lower,
-    upper].
-    """
-
-    value: Array
-    slope: Array
-    residual_lower: Array
-    residual_upper: Array
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,23 @@ class Activation(ABC):
         low, high = self.value(lower), self.value(upper)
         return low - self.value_error(low), high + self.value_error(high)
 
+    def bracket_slopes(self, lower: Array, upper: Array) -> list[Array]:
+        """Slopes in [0, 1] among which `bracket` takes a lower and an upper one.
+
+        These are the candidates about the middle and about both ends: slopes that `interior_extremes` is made for,
+        whatever it asks of them.
+        """
+        middle = 0.5 * lower + 0.5 * upper
+        return [slope for point in (middle, lower, upper) for slope in self.candidate_slopes(point, lower, upper)]
+
+    def parallel_slopes(self, lower: Array, upper: Array) -> list[Array]:
+        """Slopes in [0, 1] among which `linearise_parallel` takes the one with the narrowest residual: the lesser one
+        of both ends, as DeepZ has it for S-shaped activations.
+        """
+        xp = namespace(lower)
+        ends = (self.candidate_slopes(point, lower, upper) for point in (lower, upper))
+        return [xp.minimum(*pair) for pair in zip(*ends, strict=True)]
+
     def linearise(self, centre: Array, low: Array, high: Array) -> Linearisation:
         """A line about `centre` and its residual for d in [low, high] (which need not contain 0), for the real phi.
 
@@ -93,20 +110,40 @@ class Activation(ABC):
         range of the residual the result is wider by some twenty roundoffs of |phi| and |slope centre|, not of the
         argument.
         """
+        return reduce(narrower, self._lines(centre, low, high, partial(self.candidate_slopes, centre)))
+
+    def linearise_parallel(self, centre: Array, low: Array, high: Array) -> Linearisation:
+        """As `linearise`, with the slopes for the interval as a whole: the two parallel lines of a zonotope (Singh et
+        al., Fast and effective robustness certification, 2018).
+        """
+        return reduce(narrower, self._lines(centre, low, high, self.parallel_slopes))
+
+    def bracket(self, centre: Array, low: Array, high: Array) -> Bracket:
+        """A line below and a line above phi for d in [low, high], of `bracket_slopes` those nearest to phi at `centre`
+        (the least area if that is the middle), for the real phi: whatever the slopes, the offsets are the ends of
+        their residuals' ranges.
+        """
+        lines = self._lines(centre, low, high, self.bracket_slopes)
+        below, above = reduce(higher_below, lines), reduce(lower_above, lines)
+        return Bracket(below.value, below.slope, below.residual_lower, above.slope, above.residual_upper)
+
+    def _lines(
+        self, centre: Array, low: Array, high: Array, slopes: Callable[[Array, Array], list[Array]]
+    ) -> list[Linearisation]:
+        """The line of each of the slopes that `slopes(lower, upper)` declares, with the range of its residual."""
         xp = namespace(centre)
         lower, upper = widen_down(centre + low), widen_up(centre + high)
         value = self.value(centre)
         ends = [self._end(centre, value, d) for d in (low, high)]
-        best: Linearisation | None = None
-        for slope in self.candidate_slopes(centre, lower, upper):
-            end_low, end_high = _end_range(slope, ends)
+        lines = []
+        for slope in slopes(lower, upper):
+            end_low, end_high = end_range(slope, ends)
             extremes = self.interior_extremes(slope, lower, upper)
-            inner_low, inner_high = _relative_to_line(extremes, slope * centre, value, end_low, end_high)
-            candidate = Linearisation(value, slope, xp.minimum(end_low, inner_low), xp.maximum(end_high, inner_high))
-            best = candidate if best is None else _narrower(candidate, best)
-        if best is None:
+            inner_low, inner_high = relative_to_line(extremes, slope * centre, value, end_low, end_high)
+            lines.append(Linearisation(value, slope, xp.minimum(end_low, inner_low), xp.maximum(end_high, inner_high)))
+        if not lines:
             raise InputError(f"the activation '{self.name}' declares no candidate slope; return at least one")
-        return best
+        return lines
 
     def _end(self, centre: Array, value: Array, d: Array) -> tuple[Array, Array, Array]:
         """`(d, phi(centre + d) - value, bound of its error without the subtraction's)`."""
@@ -117,49 +154,6 @@ class Activation(ABC):
         # an argument that overflowed says nothing, whatever phi has for infinity
         error = error + 0.0 * z
         return d, image - value, error
-
-
-def _end_range(slope: Array, ends: list[tuple[Array, Array, Array]]) -> tuple[Array, Array]:
-    """Range of the residual over the two ends of the interval."""
-    xp = namespace(slope)
-    lows, highs = [], []
-    for d, rise, error in ends:
-        linear = slope * d
-        residual = rise - linear
-        # three roundings each of |rise| and |linear|: the subtraction before, the one here, and that of the slack
-        slack = error + (4.0 * UNIT_ROUNDOFF) * (abs(rise) + abs(linear))
-        lows.append(residual - slack)
-        highs.append(residual + slack)
-    return xp.minimum(*lows), xp.maximum(*highs)
-
-
-def _relative_to_line(
-    extremes: tuple[Array, Array], linear: Array, value: Array, none_low: Array, none_high: Array
-) -> tuple[Array, Array]:
-    """`phi(z) - slope z` at the extremes as residuals: plus `linear - value`, `linear` = slope * centre; the ends
-    where there are none.
-    """
-    xp = namespace(linear)
-    shift = linear - value
-    fixed = (4.0 * UNIT_ROUNDOFF) * (abs(linear) + abs(value)) + TINY
-    results = []
-    for extreme, infinite, none, sign in (
-        (extremes[0], float("inf"), none_low, -1.0),
-        (extremes[1], -float("inf"), none_high, 1.0),
-    ):
-        absent = extreme == infinite
-        residual = xp.where(absent, 0.0 * shift, extreme) + shift
-        outward = residual + sign * (fixed + (4.0 * UNIT_ROUNDOFF) * abs(residual))
-        results.append(xp.where(absent, none, outward))
-    return results[0], results[1]
-
-
-def _narrower(new: Linearisation, old: Linearisation) -> Linearisation:
-    """Of two linearisations with the same value the one with the narrower residual, neuron by neuron."""
-    xp = namespace(new.value)
-    narrower = (new.residual_upper - new.residual_lower) < (old.residual_upper - old.residual_lower)
-    slope, low, high = (xp.where(narrower, mine, its) for mine, its in zip(new[1:], old[1:], strict=True))
-    return Linearisation(new.value, slope, low, high)
 
 
 def no_extremes(like: Array) -> tuple[Array, Array]:
@@ -205,3 +199,12 @@ class Identity(Activation):
         """The line itself: no residual at all (nan where an argument is not finite)."""
         zero = 0.0 * centre + 0.0 * low + 0.0 * high
         return Linearisation(centre, zero + 1.0, zero, zero)
+
+    def linearise_parallel(self, centre: Array, low: Array, high: Array) -> Linearisation:
+        """The same line."""
+        return self.linearise(centre, low, high)
+
+    def bracket(self, centre: Array, low: Array, high: Array) -> Bracket:
+        """The same line, below and above."""
+        value, slope, below, above = self.linearise(centre, low, high)
+        return Bracket(value, slope, below, slope, above)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from nnctrl.networks.activation import Activation, Identity, Linearisation
+from nnctrl.networks.activation import Activation, Identity
+from nnctrl.networks.lines import Linearisation
 from nnctrl.networks.piecewise_linear import Clip, Relu
 from nnctrl.networks.smooth_activations import Sigmoid, Softplus, Tanh
 

@@ -10,20 +10,8 @@ from math import isnan
 from nnctrl._typing import Array, namespace
 from nnctrl.errors import DimensionError, InputError, UnsupportedError
 from nnctrl.networks.activation import Activation
+from nnctrl.networks.lines import chord_slope
 from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF
-
-NARROW = 2.0**-40
-"""Relative width below which no chord is formed: its slope would be rounding noise, and so would be its gradient."""
-
-
-def chord_slope(low_value: Array, high_value: Array, lower: Array, upper: Array, otherwise: Array) -> Array:
-    """Slope in [0, 1] of the chord over [lower, upper], `otherwise` where the interval is too narrow to have one."""
-    xp = namespace(lower)
-    width = upper - lower
-    # the absolute floor keeps the gradient, about 1/width, far from overflow
-    wide = width > NARROW * (abs(lower) + abs(upper)) + 1e-100
-    slope = (high_value - low_value) / xp.where(wide, width, 1.0 + 0.0 * width)
-    return xp.clip(xp.where(wide, slope, otherwise), 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -52,6 +40,12 @@ class AbstractPiecewiseLinear(Activation):
             f"'{self.name}' is not twice differentiable, so it has no curvature bound; "
             "use a zeroth-order bound or the taylor bound, which need slopes only"
         )
+
+    def bracket_slopes(self, lower: Array, upper: Array) -> list[Array]:
+        """Chords and the slopes of the pieces: the edges of the convex hull of the graph are among them."""
+        middle = 0.5 * lower + 0.5 * upper
+        zero = 0.0 * middle
+        return [*self.candidate_slopes(middle, lower, upper), zero, zero + 1.0]
 
     def interior_extremes(self, slope: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
         """Bounds of phi(z) - s z over the kinks, moved into the interval: one that was outside becomes an end."""

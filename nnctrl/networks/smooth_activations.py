@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nnctrl._typing import Array, namespace
 from nnctrl.networks.activation import Activation
+from nnctrl.networks.lines import chord_slope
 from nnctrl.sets.rounding import LIBRARY_ULPS, TINY, UNIT_ROUNDOFF
 
 FLAT = 2.0**-40
@@ -15,6 +16,14 @@ STATIONARY = 1e-18
 """Bound of the second-order effect of rounding an interior extreme's position, for slopes FLAT away from the
 asymptotic ones.
 """
+
+
+SMOOTH_NARROW = 2.0**-20
+"""Relative width below which the slope at the middle does as well as a chord's, which would be rounded more."""
+
+
+TOUCHING_STEPS = 3
+"""After so many steps `touching_point` gives slopes that are right to 1e-15 (measured for |z| up to 1e6)."""
 
 
 class Tanh(Activation):
@@ -72,8 +81,17 @@ class Tanh(Activation):
         """
         xp = namespace(centre)
         t = xp.tanh(centre)
-        slope = xp.clip(1.0 - t * t, 0.0, 1.0)
-        return [xp.where(slope < FLAT, 0.0 * slope, slope)]
+        return [_not_almost_flat(xp.clip(1.0 - t * t, 0.0, 1.0))]
+
+    def bracket_slopes(self, lower: Array, upper: Array) -> list[Array]:
+        """The tangent's at the middle, and for each end the tangent's through that end or, where it would touch
+        outside of the interval, the chord's. All edges of the convex hull of the graph are among them.
+        """
+        xp = namespace(lower)
+        (middle,) = self.candidate_slopes(0.5 * lower + 0.5 * upper, lower, upper)
+        ends = ((lower, xp.minimum(touching_point(lower), upper)), (xp.maximum(touching_point(upper), lower), upper))
+        chords = (chord_slope(xp.tanh(a), xp.tanh(b), a, b, middle, SMOOTH_NARROW) for a, b in ends)
+        return [middle, *(_not_almost_flat(slope) for slope in chords)]
 
     def interior_extremes(self, slope: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
         """phi' = s at z = +-atanh(a), a = sqrt(1 - s), where phi - s z is +-(a - s z): maximum right, minimum left.
@@ -95,6 +113,28 @@ class Tanh(Activation):
         right = (~flat) & (lower <= z + reach) & (upper >= z - reach)
         left = (~flat) & (lower <= -z + reach) & (upper >= -z - reach)
         return xp.where(left, -bound, infinite), xp.where(right, bound, -infinite)
+
+
+def _not_almost_flat(slope: Array) -> Array:
+    """Slopes for which tanh's interior extremes can be computed: 0 instead of less than FLAT."""
+    return namespace(slope).where(slope < FLAT, 0.0 * slope, slope)
+
+
+def touching_point(z: Array) -> Array:
+    """Where the tangent of tanh through (z, tanh z) touches its graph on the other side of 0, in floating point.
+
+    Among all chords through z the one to the touching point is the steepest: Dinkelbach's iteration for the ratio
+    (tanh t + tanh |z|) / (t + |z|), whose step is the point with the last chord's slope, converges quadratically from
+    t = |z|/2 (where it is for small z). The point carries no gradient and needs none: the slope is stationary in it.
+    """
+    xp = namespace(z)
+    z = getattr(z, "detach", lambda: z)()
+    size = abs(z)
+    rise, touch = xp.tanh(size), 0.5 * size
+    for _ in range(TOUCHING_STEPS):
+        slope = (xp.tanh(touch) + rise) / (touch + size + TINY)
+        touch = xp.minimum(xp.arctanh(xp.sqrt(xp.clip(1.0 - slope, 0.0, 1.0 - UNIT_ROUNDOFF))), size)
+    return -xp.sign(z) * touch
 
 
 class Sigmoid(Activation):
@@ -131,6 +171,10 @@ class Sigmoid(Activation):
     def candidate_slopes(self, centre: Array, lower: Array, upper: Array) -> list[Array]:
         """A quarter of tanh's at z/2."""
         return [0.25 * s for s in Tanh().candidate_slopes(0.5 * centre, 0.5 * lower, 0.5 * upper)]
+
+    def bracket_slopes(self, lower: Array, upper: Array) -> list[Array]:
+        """A quarter of tanh's over [lower/2, upper/2]."""
+        return [0.25 * s for s in Tanh().bracket_slopes(0.5 * lower, 0.5 * upper)]
 
     def interior_extremes(self, slope: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
         """phi(z) - s z = 1/2 + (tanh(y) - 4 s y)/2 with y = z/2."""
@@ -173,9 +217,22 @@ class Softplus(Activation):
 
     def candidate_slopes(self, centre: Array, lower: Array, upper: Array) -> list[Array]:
         """The slope at the centre."""
-        xp = namespace(centre)
-        slope = Sigmoid().value(centre)
-        return [xp.where(slope < FLAT, 0.0 * slope, xp.where(slope > 1.0 - FLAT, 0.0 * slope + 1.0, slope))]
+        return [self._not_almost_asymptotic(Sigmoid().value(centre))]
+
+    def bracket_slopes(self, lower: Array, upper: Array) -> list[Array]:
+        """The tangent's at the middle for the line below, the chord's for the one above."""
+        middle = self.candidate_slopes(0.5 * lower + 0.5 * upper, lower, upper)
+        return [*middle, *self.parallel_slopes(lower, upper)]
+
+    def parallel_slopes(self, lower: Array, upper: Array) -> list[Array]:
+        """The chord's, the best one for a convex function."""
+        (middle,) = self.candidate_slopes(0.5 * lower + 0.5 * upper, lower, upper)
+        slope = chord_slope(self.value(lower), self.value(upper), lower, upper, middle, SMOOTH_NARROW)
+        return [self._not_almost_asymptotic(slope)]
+
+    def _not_almost_asymptotic(self, slope: Array) -> Array:
+        xp = namespace(slope)
+        return xp.where(slope < FLAT, 0.0 * slope, xp.where(slope > 1.0 - FLAT, 0.0 * slope + 1.0, slope))
 
     def interior_extremes(self, slope: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
         """Phi' = s at z = log(s/(1-s)), the minimum of phi - s z, which is the entropy -s log s - (1-s) log(1-s).

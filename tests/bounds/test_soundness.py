@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 
-import mpmath
 import numpy as np
 import pytest
 import torch
@@ -17,41 +16,10 @@ from nnctrl.networks.layers import ActivationLayer, Affine
 from nnctrl.networks.network import Block, Network
 from nnctrl.sets.zonotope import Zonotope
 from nnctrl.systems.absorb import absorb
-from tests import high_precision
-from tests.random_networks import points_of_box, random_box, random_network
+from tests.bounds.containment import assert_contains, assert_contains_rotated
+from tests.random_networks import random_box, random_network
 
 BOUNDS: list[AbstractBound] = [registry.load("bounds", name)() for name in registry.names("bounds")]
-
-
-def ascend(
-    view: NetworkView, lower: np.ndarray, upper: np.ndarray, direction: np.ndarray, start: np.ndarray
-) -> np.ndarray:
-    """The point after some projected sign-gradient steps: where bounds are hit first."""
-    low, high, d = (torch.tensor(part) for part in (lower, upper, direction))
-    point, step = torch.tensor(start), 0.5
-    for _ in range(12):
-        variable = point.clone().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(view(variable) @ d, variable)
-        point = torch.clamp(point + step * (high - low) * torch.sign(gradient), low, high)
-        step *= 0.6
-    return point.detach().numpy()
-
-
-def assert_contains(bound: AbstractBound, network: Network, rng: np.random.Generator) -> None:
-    view = NetworkView.of(network)
-    lower, upper = random_box(rng, network.in_size)
-    direction = rng.normal(size=network.out_size)
-    if rng.random() < 0.3:
-        direction = np.eye(network.out_size)[int(rng.integers(network.out_size))]
-    pair = (torch.tensor(np.stack([part, part])) for part in (lower, upper))
-    found = bound.upper(view, *pair, torch.tensor(np.stack([direction, -direction])))
-    high, low = float(found.upper[0]), -float(found.upper[1])
-    points = points_of_box(rng, lower, upper, 6)
-    points = np.concatenate([points, [ascend(view, lower, upper, direction, points[0])]])
-    for point in points:
-        value = high_precision.dot(direction, high_precision.network(network, high_precision.vector(point)))
-        assert not high < value, (network.architecture(), lower, upper, point)
-        assert not low > value, (network.architecture(), lower, upper, point)
 
 
 @pytest.mark.parametrize("bound", BOUNDS, ids=lambda b: type(b).__name__)
@@ -77,22 +45,8 @@ def test_bound_contains_the_function_over_rotated_boxes(bound: AbstractBound, se
     lower, upper = random_box(rng, network.in_size)
     rotation, _ = np.linalg.qr(rng.normal(size=(network.in_size, network.in_size)))
     zonotope = Zonotope(0.5 * (lower + upper), rotation * (0.5 * (upper - lower)))
-    absorbed = NetworkView.of(absorb(network, zonotope))
-    direction = rng.normal(size=network.out_size)
-    ones = np.ones(network.in_size)
-    pair = (torch.tensor(np.stack([part, part])) for part in (-ones, ones))
-    found = bound.upper(absorbed, *pair, torch.tensor(np.stack([direction, -direction])))
-    high, low = float(found.upper[0]), -float(found.upper[1])
-    points = points_of_box(rng, -ones, ones, 6)
-    points = np.concatenate([points, [ascend(absorbed, -ones, ones, direction, points[0])]])
-    for xi in points:
-        x = [
-            mpmath.mpf(float(c)) + high_precision.dot(row, high_precision.vector(xi))
-            for c, row in zip(zonotope.centre, zonotope.generators, strict=True)
-        ]
-        value = high_precision.dot(direction, high_precision.network(network, x))
-        assert not high < value
-        assert not low > value
+    absorbed = absorb(network, zonotope)
+    assert_contains_rotated(bound, network, absorbed, zonotope.centre, zonotope.generators, rng)
 
 
 @pytest.mark.parametrize("bound", BOUNDS, ids=lambda b: type(b).__name__)
