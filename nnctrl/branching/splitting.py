@@ -91,6 +91,15 @@ class BestBoundSplit(AbstractSplitting):
         return torch.where(gain.amax(-1, keepdim=True) > NOTICEABLE * spread.amax(-1, keepdim=True), gain, 0.0)
 
 
+SPLITTING: dict[str, AbstractSplitting] = {
+    "blame": BlameSplit(),
+    "longest-edge": LongestEdge(),
+    "sensitivity": SensitivitySplit(),
+    "best-bound": BestBoundSplit(),
+}
+"""The rules by the names that settings use."""
+
+
 @dataclass(frozen=True)
 class Branching:
     """How a search refines: which coordinate is cut, into how many equal parts, and how often local facts are renewed.

@@ -12,8 +12,9 @@ import numpy as np
 
 from nnctrl import registry
 from nnctrl._typing import FloatArray
+from nnctrl.bounds.options import make_bound
 from nnctrl.branching.meter import Meter
-from nnctrl.branching.splitting import Branching
+from nnctrl.branching.splitting import SPLITTING, Branching
 from nnctrl.errors import DimensionError, InputError
 from nnctrl.progress import Progress
 from nnctrl.reachability.discrete import DiscreteReachability, DiscreteReachSettings, StepBounds
@@ -80,8 +81,10 @@ class BranchAndBoundEngine(AbstractEngine):
         compiled, own = CompiledProblem.of(problem), _own(settings)
         loop = compiled.closed_loop
         given = _rows_of(own.directions, tuple(loop.plant.states))
-        bound = registry.load("bounds", own.bound)()
-        settings_of_search = DiscreteReachSettings(own.mode, own.eps, bound, Branching(), given)
+        options = {key: getattr(own, key) for key in ("lipschitz", "tail", "expansion", "norm", "maximum")}
+        bound = make_bound(own.bound, registry.load("bounds", own.bound), options)
+        branching = Branching(SPLITTING[own.splitting], own.pieces, own.refresh)
+        settings_of_search = DiscreteReachSettings(own.mode, own.eps, bound, branching, given)
         search = DiscreteReachability(loop.step, loop.plant.state_size, compiled.initial, settings_of_search, meter)
         found = search.run(compiled.horizon, progress)
         start = FlowpipeStep((0.0, 0.0), (compiled.initial_set,))

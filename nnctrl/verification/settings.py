@@ -232,6 +232,26 @@ class BranchAndBoundSettings(Settings):
         None, "directions that reach bounds besides the principal ones, one number per state each, one after another"
     )
     bound: str = setting("taylor", "the bound that nodes are evaluated with in reach (nnctrl list bounds)")
+    lipschitz: Literal["naive", "liplt", "liplt-global", "lipsdp"] | None = setting(
+        None, "Lipschitz constants of the bounds zeroth-order, first-order and tightest; by default liplt"
+    )
+    tail: Literal["recursion", "liplt", "least"] | None = setting(
+        None, "how the Hessian norm of first-order and tightest bounds later layers; by default the least of both"
+    )
+    expansion: Literal["centre", "optimised"] | None = setting(
+        None, "where first-order and tightest expand; by default at the centre"
+    )
+    norm: Literal["1", "2", "inf"] | None = setting(None, "the norm of zeroth-order and tightest; by default 2")
+    maximum: Literal["dual", "vertices", "least"] | None = setting(
+        None, "how hessian-matrix bounds its quadratic; by default the dual"
+    )
+    splitting: Literal["blame", "longest-edge", "sensitivity", "best-bound"] = setting(
+        "blame", "which coordinate of a box reach cuts: by the bound's blame, length, gradient, or by trying all"
+    )
+    pieces: int = setting(2, "parts that reach cuts a box into", minimum=2, maximum=64)
+    refresh: int = setting(
+        1, "levels after which Lipschitz constants and Hessian norms are computed anew; 0: only at the root", minimum=0
+    )
     smallest_part: float = setting(
         2.0**-12, "verify splits the initial set down to parts of this relative edge length", above=0.0, maximum=1.0
     )
