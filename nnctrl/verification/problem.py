@@ -89,20 +89,7 @@ class Problem:
             raise InputError("the problem's name is empty; give a text")
 
     def _check_requirements(self) -> None:
-        from nnctrl.sets.base import AbstractSet
-        from nnctrl.specs.moving import Moving
-        from nnctrl.specs.spec import Avoid, Reach, Stay
-        from nnctrl.specs.sublevel import Sublevel
-
         for id, requirement in self.spec.items():
-            if not isinstance(requirement, Stay | Avoid | Reach):
-                raise InputError(f"requirement '{id}' is {what_is(requirement)}; give Reach, Avoid or Stay")
-            if not isinstance(requirement.target, AbstractSet | Moving | Sublevel):
-                raise InputError(
-                    f"the target of requirement '{id}' is {what_is(requirement.target)}; give a set, Moving or Sublevel"
-                )
-            if not isinstance(requirement.on, tuple | list | None):
-                raise InputError(f"requirement '{id}' is on {requirement.on!r}; give a tuple of names, such as ('x1',)")
             names, known = self.coordinates(requirement), self.signal_units()
             for name in names:
                 if name not in known:

@@ -240,19 +240,19 @@ WRONG = {
     ),
     "a requirement for the spec": (
         "problem = dataclasses.replace(base, spec=Avoid(Ball([2.0, 1.0], 0.3)))",
-        ("the problem's spec is a Avoid", "Spec((requirement, ...))"),
+        ("the problem's spec is an Avoid", "Spec((requirement, ...))"),
     ),
     "a requirement for the tuple": (
         "problem = dataclasses.replace(base, spec=Spec(Avoid(Ball([2.0, 1.0], 0.3))))",
-        ("line 6", "Avoid"),
+        ("the requirements of a Spec are an Avoid; give a tuple of at least one",),
     ),
     "a list as the target": (
         "problem = dataclasses.replace(base, spec=Spec((Avoid([1.0, 2.0]),)))",
-        ("the target of requirement 'avoid-1' is a list",),
+        ("the target of an Avoid requirement is a list; give a set",),
     ),
     "a text for the names": (
         "problem = dataclasses.replace(base, spec=Spec((Stay(Box([0.0], [1.0]), on='p'),)))",
-        ("requirement 'stay-1' is on 'p'; give a tuple of names",),
+        ("a Stay requirement is on 'p'; give a tuple of names",),
     ),
     "an unknown signal": (
         "problem = dataclasses.replace(base, spec=Spec((Stay(Box([0.0], [1.0]), on=('q',)),)))",
