@@ -17,8 +17,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_UPDATES = 200_000
-"""Entries of the tableau that are rewritten before a program is given up as too large: a few tenths of a second."""
+MAX_UPDATES = 400_000
+"""Entries of the tableau that are rewritten before a program is given up as too large: half a second at most."""
 
 Integers = NDArray[Any]
 """Python integers in an array."""
