@@ -83,6 +83,7 @@ class PolyhedralBounds:
         return bool(np.isfinite(self.reach).all())
 
     @cached_property
+    @np.errstate(all="ignore")
     def _sized(self) -> _Sized:
         """Scale the program to the bounds that it gives, until they are about 1."""
         columns = balancing_columns(self.normals)
@@ -219,6 +220,7 @@ def _solve_bounds(bound: FloatArray, defect: FloatArray) -> FloatArray:
     return np.where(bounded, grow_up(bound + rows * 2.0 * bound[bounded].max(), 4), np.inf)
 
 
+@np.errstate(all="ignore")
 def find_interior_point(normals: FloatArray, offsets: FloatArray) -> FloatArray:
     """A point [n] deep inside, in floating point; InputError if there is none.
 

@@ -72,6 +72,7 @@ class Polytope(AbstractSet):
         return self._box
 
     @cached_property
+    @np.errstate(all="ignore")
     def _box(self) -> Box:
         point = self.interior_point
         above, below = self.bounds.along_axes()

@@ -45,11 +45,11 @@ def balancing_columns(matrix: FloatArray) -> Exponents:
     zero = matrix == 0.0
     top, bottom = np.where(zero, -np.inf, size), np.where(zero, np.inf, size)
     columns = np.zeros(matrix.shape[1])
-    unused = zero.all(axis=0)
+    used = ~zero.all(axis=0)
     for _ in range(BALANCING_PASSES):
         rows = -0.5 * ((top + columns).max(axis=1) + (bottom + columns).min(axis=1))
-        middle = 0.5 * ((top + rows[:, None]).max(axis=0) + (bottom + rows[:, None]).min(axis=0))
-        columns = np.where(unused, 0.0, -middle)
+        ends = (top + rows[:, None])[:, used].max(axis=0), (bottom + rows[:, None])[:, used].min(axis=0)
+        columns[used] = -0.5 * (ends[0] + ends[1])
     return np.rint(columns).astype(int)
 
 

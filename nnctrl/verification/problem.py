@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
-from nnctrl.errors import DimensionError, InputError, UnknownNameError
+from nnctrl.errors import DimensionError, InputError, UnknownNameError, UnsupportedError
 from nnctrl.verification.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ class Problem:
                 f"the initial set has {self.initial_set.dim} coordinates but the plant has {states} states "
                 f"({', '.join(self.closed_loop.plant.states)}); give one coordinate per state"
             )
+        _refuse_empty(self.initial_set, "the initial set")
+        for name, requirement in self.requirements():
+            _refuse_empty(requirement.target, f"the set of requirement '{name}'")
         if not (math.isfinite(self.horizon) and self.horizon > 0):
             unit = "steps" if self.is_discrete else "seconds"
             raise InputError(f"the horizon is {self.horizon}; give a positive number of {unit}")
@@ -91,6 +94,21 @@ class Problem:
     def coordinates(self, requirement: Requirement) -> tuple[str, ...]:
         """The names that a requirement's set is over."""
         return requirement.on if requirement.on is not None else tuple(self.closed_loop.plant.states)
+
+
+def _refuse_empty(region: object, what: str) -> None:
+    """InputError naming a polytope without points: it can neither be started from nor be reached or touched."""
+    from nnctrl.sets.polytope import Polytope
+    from nnctrl.specs.moving import Moving
+
+    base = region.base if isinstance(region, Moving) else region
+    if isinstance(base, Polytope):
+        try:
+            _ = base.interior_point
+        except UnsupportedError:
+            raise
+        except InputError as error:
+            raise InputError(f"{what} is empty: {error}") from error
 
 
 @dataclass(frozen=True)
