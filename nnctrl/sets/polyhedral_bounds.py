@@ -29,12 +29,15 @@ THIN = 1e-9
 """Depth, in units of the polytope, below which floating point does not decide whether it has a point."""
 
 WIDEST = 13
-"""Binary orders of magnitude between the sizes of its sides at which a polytope's program is scaled anew."""
+"""Binary orders of magnitude by which a side may differ from the unit of the program before that is scaled anew."""
 
 FLAT = 60
 """Binary orders of magnitude below the size of a polytope at which a coordinate counts as flat."""
 
 RESIZINGS = 2
+
+LOOSE = 1e-9
+"""Share of the width of a polyhedron that a residual may cost a bound before the program is solved exactly."""
 
 LARGEST = np.finfo(np.float64).max
 
@@ -93,7 +96,7 @@ class PolyhedralBounds:
             sizes = exponents_of(np.where(np.isfinite(sized.reach), sized.reach, 0.0))
             # flat coordinates have no size of their own
             columns = np.where(sizes > program.columns - FLAT, sizes, program.columns)
-            if np.ptp(columns - program.columns) <= WIDEST:
+            if abs(columns - program.columns).max() <= WIDEST:
                 break
             program = ScaledProgram.about(self.normals, self.offsets, self.point, columns)
             closer = self._with_reach(program)
@@ -195,15 +198,20 @@ class PolyhedralBounds:
 
     def _value(self, dual: DualBound | None, direction: FloatArray, origin: FloatArray) -> float:
         """The upper bound of d'(x - origin) that an inequality gives, or rational arithmetic; inf if neither does."""
+        value = np.inf
         if dual is not None:
             open_rows = dual.residual > 0.0
             if not open_rows.any():
                 return dual.value
             extent = self.extent(origin)[open_rows]
             if np.isfinite(dual.value) and np.isfinite(extent).all():
-                return fraction_up(Fraction(dual.value) + exact_dot(dual.residual[open_rows], extent))
+                spread = exact_dot(dual.residual[open_rows], extent)
+                value = fraction_up(Fraction(dual.value) + spread)
+                width = exact_dot(abs(direction), np.where(np.isfinite(self.reach), self.reach, 0.0))
+                if spread <= LOOSE * width:
+                    return value
         exact = self.exact_bound(direction, origin)
-        return np.inf if exact is None else exact.value
+        return value if exact is None else min(value, exact.value)
 
 
 def _solve_bounds(bound: FloatArray, defect: FloatArray) -> FloatArray:

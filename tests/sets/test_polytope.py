@@ -93,6 +93,23 @@ def test_mixed_units_change_nothing(seed: int) -> None:
     assert len(some.vertices()) == len(plain.vertices())
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_small_polytopes_among_far_inequalities_are_bounded_tightly(seed: int) -> None:
+    """Sides 1e9 apart, oblique faces, and inequalities that are far away: whatever unit is chosen, some are wrong."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 5))
+    normals = np.concatenate([rng.standard_normal((n, n)), np.eye(n), -np.eye(n)]) * 10.0 ** rng.uniform(-12, 12, n)
+    far = rng.standard_normal((2, n)) * 10.0 ** rng.uniform(-12, 12, n)
+    near = rng.integers(-9, 10, n) * 10.0 ** rng.uniform(-5, 5)
+    offsets = [normals @ near + 1e-9 * abs(normals).max(axis=1), far @ near + abs(far).max(axis=1)]
+    some = Polytope(np.concatenate([normals, far]), np.concatenate(offsets))
+    for direction in rng.standard_normal((4, n)):
+        high, low = exact_maximum(some, direction), exact_maximum(some, -direction)
+        assert high is not None
+        assert low is not None
+        assert is_tight(float(some.support(direction)), high, 1e-6 * float(high + low) + 1e-15 * abs(float(high)))
+
+
 def test_units_that_the_solver_would_drop() -> None:
     e = 1e-9
     rhombus = Polytope([[1.0, e], [1.0, -e], [-1.0, e], [-1.0, -e]], np.ones(4))
