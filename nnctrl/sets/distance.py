@@ -100,8 +100,10 @@ def separation(a: AbstractSet, b: AbstractSet, direction: FloatArray, origin: Fl
     """
     if not (direction.any() and np.isfinite(direction).all()):
         return Separation(0.0, read_only(direction), 0.0)
-    found = _separation(a, b, direction, origin, _half_space(a, direction, origin), _half_space(b, -direction, origin))
-    if found.gap > 0.0 or (_is_bounded(a) and _is_bounded(b)):
+    bound_a, bound_b = _half_space(a, direction, origin), _half_space(b, -direction, origin)
+    found = _separation(a, b, direction, origin, bound_a, bound_b)
+    is_hopeless = bound_a is None or bound_b is None or not bound_a.value + bound_b.value < 0.0
+    if found.gap > 0.0 or is_hopeless or (_is_bounded(a) and _is_bounded(b)):
         return found
     # the residual of a bound cannot be moved to where a set has no end
     bound_a, bound_b = _exact_half_space(a, direction, origin), _exact_half_space(b, -direction, origin)

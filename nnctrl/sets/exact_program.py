@@ -46,16 +46,17 @@ def maximise_exactly(
     rows: Sequence[Sequence[Fraction]],
     limits: Sequence[Fraction],
     likely: Iterable[int] = (),
+    updates: int = MAX_UPDATES,
 ) -> ExactSolution:
     """max objective'x subject to rows x <= limits; sizes [n], [k, n], [k].
 
     Rows of `likely`, such as those active in a floating-point solution, are tried first. Cost: about n + k pivots of
-    (n + 2) (n + k) integer products each, far fewer where `likely` is right.
+    (n + 2) (n + k) integer products each, far fewer where `likely` is right; at most `updates` of them.
     """
     scaled = [_integers([*row, limit]) for row, limit in zip(rows, limits, strict=True)]
     goal, goal_factor = _integers(objective)
     signs = [-1 if entry < 0 else 1 for entry in goal]
-    tableau = _Tableau(scaled, goal, signs, likely)
+    tableau = _Tableau(scaled, goal, signs, likely, updates)
     try:
         status = tableau.minimise()
     except _TooLargeError:
@@ -83,7 +84,12 @@ class _Tableau:
     """
 
     def __init__(
-        self, rows: list[tuple[list[int], Fraction]], goal: list[int], signs: list[int], likely: Iterable[int]
+        self,
+        rows: list[tuple[list[int], Fraction]],
+        goal: list[int],
+        signs: list[int],
+        likely: Iterable[int],
+        updates: int,
     ) -> None:
         n, k = len(goal), len(rows)
         self.count = k
@@ -102,7 +108,7 @@ class _Tableau:
         self.order = [*first, *(i for i in range(k) if i not in set(first))]
         # artificial variables leave before others, and never enter
         self.rank = {column: place for place, column in enumerate([*range(k, k + n), *self.order])}
-        self.updates = 0
+        self.updates_left = updates
 
     def minimise(self) -> Literal["optimal", "unbounded", "infeasible"]:
         """Run both phases; "unbounded" and "infeasible" are meant of the program that this one is the dual of."""
@@ -129,7 +135,8 @@ class _Tableau:
     def _descend(self, cost: int) -> bool:
         """Pivot until the costs of row `cost` are all >= 0; False if they fall without end."""
         n = len(self.basis)
-        while True:
+        # the first phase is over when its cost is 0
+        while cost == n or self.entries[cost, -1] != 0:
             entering = next((column for column in self.order if self.entries[cost, column] < 0), None)
             if entering is None:
                 return True
@@ -144,6 +151,7 @@ class _Tableau:
                 ),
             )
             self._pivot(leaving, entering)
+        return True
 
     def _drop_artificial_variables(self) -> None:
         """Exchange those left in the basis, which are 0; an equation without other entries is redundant and stays."""
@@ -158,8 +166,8 @@ class _Tableau:
             self._pivot(row, entering)
 
     def _pivot(self, row: int, column: int) -> None:
-        self.updates += self.entries.size
-        if self.updates > MAX_UPDATES:
+        self.updates_left -= self.entries.size
+        if self.updates_left < 0:
             raise _TooLargeError
         pivot, kept = self.entries[row, column], self.entries[row].copy()
         self.entries = (self.entries * pivot - np.outer(self.entries[:, column], kept)) // self.denominator

@@ -21,7 +21,7 @@ from nnctrl._typing import FloatArray
 from nnctrl.errors import InputError, UnsupportedError
 from nnctrl.sets.base import read_only
 from nnctrl.sets.exact import exact_dot, exact_residual, exact_vector, fraction_near, fraction_up
-from nnctrl.sets.exact_program import ExactSolution, maximise_exactly
+from nnctrl.sets.exact_program import MAX_UPDATES, ExactSolution, maximise_exactly
 from nnctrl.sets.rounding import TINY, add_up, grow_up
 from nnctrl.sets.scaled_program import ScaledProgram, balancing_columns, exponents_of
 
@@ -121,7 +121,7 @@ class PolyhedralBounds:
             for k, sign in enumerate((1.0, -1.0)):
                 # a direction without end in floating point has no active faces to begin with
                 guide = None if duals[i][k] is None else program
-                duals[i][k] = self._exact_bound(guide, sign * axes[i], point)
+                duals[i][k] = self._exact_bound(guide, sign * axes[i], point, MAX_UPDATES // self.dim)
             reach[i] = max(np.inf if dual is None else dual.value for dual in duals[i])
         return _Sized(program, reach, duals)
 
@@ -137,9 +137,13 @@ class PolyhedralBounds:
         return self._exact_bound(self.program, direction, origin)
 
     def _exact_bound(
-        self, program: ScaledProgram | None, direction: FloatArray, origin: FloatArray
+        self,
+        program: ScaledProgram | None,
+        direction: FloatArray,
+        origin: FloatArray,
+        updates: int = MAX_UPDATES,
     ) -> DualBound | None:
-        solution = self._solve_exactly(program, direction)
+        solution = self._solve_exactly(program, direction, updates)
         if solution.status != "optimal":
             return None
         goal, limits = exact_vector(direction), exact_vector(self.offsets)
@@ -147,12 +151,14 @@ class PolyhedralBounds:
         value -= sum((d * o for d, o in zip(goal, exact_vector(origin), strict=True)), Fraction(0))
         return DualBound(np.zeros(self.dim), fraction_up(value))
 
-    def _solve_exactly(self, program: ScaledProgram | None, direction: FloatArray) -> ExactSolution:
+    def _solve_exactly(
+        self, program: ScaledProgram | None, direction: FloatArray, updates: int = MAX_UPDATES
+    ) -> ExactSolution:
         """The support function's program, begun with the faces that floating point finds active."""
         found = program.farthest(direction) if program is not None and direction.any() else None
         likely = [] if found is None else [int(i) for i in np.flatnonzero(found[0])]
         rows = [exact_vector(normal) for normal in self.normals]
-        return maximise_exactly(exact_vector(direction), rows, exact_vector(self.offsets), likely)
+        return maximise_exactly(exact_vector(direction), rows, exact_vector(self.offsets), likely, updates)
 
     def _dual_bound(self, program: ScaledProgram, direction: FloatArray, origin: FloatArray) -> DualBound | None:
         if not direction.any():

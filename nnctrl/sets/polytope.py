@@ -68,21 +68,20 @@ class Polytope(AbstractSet):
         return PolyhedralBounds(self.normals, self.offsets, self.interior_point)
 
     def bounding_box(self) -> Box:
-        """Support function along the axes; UnsupportedError naming the coordinate in which it is unbounded."""
+        """Support function along the axes; UnsupportedError naming a coordinate in which no bound is found."""
         return self._box
 
     @cached_property
     @np.errstate(all="ignore")
     def _box(self) -> Box:
-        point = self.interior_point
-        above, below = self.bounds.along_axes()
-        unbounded = np.flatnonzero(~(np.isfinite(above) & np.isfinite(below)))
+        unbounded = np.flatnonzero(~np.isfinite(self.bounds.reach))
         if unbounded.size:
             raise UnsupportedError(
-                f"a polytope is unbounded along coordinate {int(unbounded[0])}, so it has no bounding box; "
-                "intersect it with a box"
+                f"a polytope is unbounded along coordinate {int(unbounded[0])} (or too large to prove that it is not), "
+                "so it has no bounding box; intersect it with a box"
             )
-        return Box(add_down(point, -below), add_up(point, above))
+        above, below = self.bounds.along_axes()
+        return Box(add_down(self.interior_point, -below), add_up(self.interior_point, above))
 
     def minkowski_sum(self, other: AbstractSet) -> Polytope:
         """Refused: the facets of the sum would have to be found."""
