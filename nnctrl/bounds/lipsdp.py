@@ -18,7 +18,6 @@ import math
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -171,9 +170,7 @@ class _Increments:
 
         columns = self._columns
         values = cvxpy.Variable(columns.shape[1], nonneg=True)
-        # the stub of cvxpy does not list all of its functions
-        reshape: Any = vars(cvxpy)["reshape"]
-        form = reshape(columns @ values + square.ravel(), square.shape, order="C")
+        form = cvxpy.reshape(columns @ values + square.ravel(), square.shape, order="C")
         problem = cvxpy.Problem(cvxpy.Minimize(values[0]), [form << 0])
         try:
             with warnings.catch_warnings():

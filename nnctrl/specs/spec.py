@@ -150,8 +150,8 @@ class Spec:
     def __post_init__(self) -> None:
         if not isinstance(self.requirements, tuple) or not self.requirements:
             raise InputError(
-                f"the requirements of a Spec are {what_is(self.requirements)}; give a tuple of at least one requirement, "
-                "Spec((requirement,)), or join requirements with &"
+                f"the requirements of a Spec are {what_is(self.requirements)}; give a tuple of at least one "
+                "requirement, Spec((requirement,)), or join requirements with &"
             )
         for item in self.requirements:
             if not isinstance(item, Requirement):

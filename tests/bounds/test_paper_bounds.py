@@ -46,6 +46,7 @@ DEEP: list[AbstractLocalBound] = [
 
 TWO_LAYERS: list[AbstractLocalBound] = [
     HessianMatrixBound(),
+    HessianMatrixBound("sdp"),
     HessianMatrixBound("vertices"),
     HessianMatrixBound("least"),
 ]

@@ -89,6 +89,15 @@ def test_over_polytopes(kind: str, way: str) -> None:
             assert bound <= float(max(values)) * (1.0 + 1e-9) + 1e-9
 
 
+@pytest.mark.parametrize("kind", ["indefinite", "definite", "negative", "degenerate"])
+def test_the_semidefinite_program_and_bisection_agree(kind: str) -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(6):
+        gradient, matrix = draw(rng, kind)
+        found = [float(over_ball_up(*batch(gradient, matrix), NO_ERROR, 0.7, way)) for way in ("bisection", "sdp")]
+        assert found[1] == pytest.approx(found[0], rel=1e-3, abs=1e-6)
+
+
 def test_errors_of_the_matrix_count() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
