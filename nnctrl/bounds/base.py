@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from nnctrl.bounds.ball import InputBall
 from nnctrl.bounds.view import NetworkView
 from nnctrl.errors import UnsupportedError
 
@@ -41,6 +42,10 @@ class AbstractBound(ABC):
         Shapes: `lower`, `upper` [batch, n]; `directions` [batch, m]. Boxes may be flat; they are not checked here.
         Outward rounded; differentiable in the box, the directions and the view's tensors.
         """
+
+    def within(self, ball: InputBall) -> AbstractBound:
+        """A bound for the intersection of boxes with `ball`: this one, where nothing tighter is known."""
+        return self
 
     def objection(self, view: NetworkView) -> str | None:
         """Why this bound cannot treat a network, with what to use instead; None if it can."""

@@ -35,8 +35,8 @@ class TightestOf(AbstractLocalBound):
             raise InputError("the tightest of no bounds was asked for; give at least one")
 
     def within(self, ball: InputBall) -> Self:
-        """The same with every bound that knows balls restricted to `ball`."""
-        return type(self)(tuple(b.within(ball) if hasattr(b, "within") else b for b in self.bounds))
+        """The least of the parts within `ball`."""
+        return type(self)(tuple(bound.within(ball) for bound in self.bounds))
 
     def fact_count(self, view: NetworkView) -> int:
         """Those of all bounds."""
