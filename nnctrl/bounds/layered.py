@@ -116,7 +116,8 @@ def curvature_objection(view: NetworkView, bound: str) -> str | None:
 def row_times(row: Tensor, error: Tensor, affine: AffineView) -> tuple[Tensor, Tensor]:
     """Row vectors [batch, m], known up to `error` entrywise, times the weight of a layer, and the error of that."""
     weight = affine.weight
-    spread = error + gamma(weight.shape[0] + 4) * row.abs()
+    # a tiny row underflows here, and the weight may be large
+    spread = error + gamma(weight.shape[0] + 4) * row.abs() + TINY
     product_error = spread @ weight.abs() + TINY
     if affine.weight_radius is not None:
         product_error = product_error + (row.abs() + error) @ affine.weight_radius

@@ -124,7 +124,7 @@ def over_cube_up(gradient: Tensor, matrix: Tensor, error: Tensor, dual: Dual = "
     off = (matrix - torch.diag_embed(diagonal)).abs().sum((-2, -1))
     entries = 0.5 * (off + diagonal.clamp(min=0.0).sum(-1) + size * error)
     row_sum = widen_up(grow_up(gradient.abs().sum(-1), size) + grow_up(entries, size * size + 4))
-    return torch.fmin(ball, torch.nan_to_num(row_sum, nan=math.inf))
+    return torch.fmin(ball, torch.nan_to_num(row_sum, nan=math.inf, posinf=math.inf))
 
 
 def over_vertices_up(gradient: Tensor, matrix: Tensor, error: Tensor, vertices: Tensor) -> Tensor:
@@ -142,7 +142,7 @@ def over_vertices_up(gradient: Tensor, matrix: Tensor, error: Tensor, vertices: 
     slack = gamma(size * 2 + 8) * (gradient.abs() @ vertices.abs().T + magnitude) + TINY
     extra = (error + shift).unsqueeze(-1) * lengths
     values = widen_up(linear + 0.5 * (square + grow_up(extra, 6)) + grow_up(slack, 8), 6.0)
-    return torch.nan_to_num(values, nan=math.inf).amax(-1)
+    return torch.nan_to_num(values, nan=math.inf, posinf=math.inf).amax(-1)
 
 
 def cube_vertices(size: int) -> Tensor:

@@ -18,7 +18,7 @@ from nnctrl.bounds.norms import NORMS
 from nnctrl.bounds.optimal_lipschitz import OptimalLipLT
 from nnctrl.bounds.view import AffineView, BlockView, NetworkView
 from nnctrl.errors import UnsupportedError
-from nnctrl.networks.activations import Tanh
+from nnctrl.networks.activations import Clip, Tanh
 from nnctrl.networks.layers import Affine
 from nnctrl.networks.network import Network
 from nnctrl.systems.absorb import precede
@@ -103,6 +103,13 @@ def test_constants_shrink_to_the_gradient(seed: int) -> None:
     _, outer = high_precision.jacobians(network.blocks[0], high_precision.vector(x))
     exact = high_precision.operator_norm(mpmath.matrix([direction.tolist()]) * outer, 2.0)
     assert output == pytest.approx(float(exact), rel=1e-6, abs=1e-9)
+
+
+def test_global_slopes_are_those_of_the_whole_line() -> None:
+    """A clip far out has slope 1 there only."""
+    network = Network.from_layers([[[1.0]], [[1.0]]], [[0.0], [0.0]], Clip(2e300, 4e300))
+    found = constants(LipLT(everywhere=True), network, np.array([1e300]), np.array([5e300]), np.ones(1), 2.0)
+    assert found[1] >= 1.0
 
 
 def test_several_blocks_are_one_chain() -> None:
@@ -223,6 +230,9 @@ def test_an_unbelievable_solver_does_no_harm(monkeypatch: pytest.MonkeyPatch) ->
     liplt = constants(LipLT(), network, lower, upper, direction, 2.0)
     true = constants(LipSDP(), network, lower, upper, direction, 2.0)
     lies = (
+        lambda s, g, r, n, q: (0.0, np.full(len(g), np.nan)),
+        lambda s, g, r, n, q: (np.nan, np.ones(len(g))),
+        lambda s, g, r, n, q: (0.0, np.full(len(g), 1e300)),
         lambda s, g, r, n, q: None,
         lambda s, g, r, n, q: (0.0, -np.ones(len(g))),
         lambda s, g, r, n, q: (1e-3, np.full(len(g), 1e9)),

@@ -128,6 +128,16 @@ def test_congruences_are_enclosed() -> None:
         assert float(error) >= max(mpmath.svd_r(difference, compute_uv=False))
 
 
+def test_values_beyond_all_doubles_prove_nothing() -> None:
+    """The largest double is no bound of what overflows."""
+    for gradient, error in ((torch.full((1, 2), 1e308, dtype=torch.float64), 0.0), (torch.zeros(1, 2), np.inf)):
+        matrix, doubt = torch.zeros(1, 2, 2, dtype=torch.float64), torch.tensor([error], dtype=torch.float64)
+        assert np.isinf(float(over_cube_up(gradient.double(), matrix, doubt)))
+        assert np.isinf(float(over_vertices_up(gradient.double(), matrix, doubt, cube_vertices(2))))
+        if error:
+            assert np.isinf(float(over_ball_up(gradient.double(), matrix, doubt, 1.0)))
+
+
 def test_entries_that_are_not_finite_prove_nothing() -> None:
     gradient, matrix = torch.ones(2, 2).double(), torch.eye(2).double().expand(2, 2, 2).clone()
     matrix[1, 0, 1] = float("nan")
