@@ -107,13 +107,14 @@ def improved_point(
     no worse in exact arithmetic; for a 2-ball `c + t g/|g|`. lam = mu is `curvature` [batch].
     """
     lam = curvature.unsqueeze(-1)
-    length = radius.norm(dim=-1, keepdim=True)
     if ball is not None and ball.p == 2.0:
-        size = gradient.norm(dim=-1, keepdim=True)
-        step = 2.0 * ball.radius * size / (6.0 * ball.radius * lam + 2.0 * size + 1e-300)
-        return centre + step * gradient / (size + 1e-300)
-    needed = torch.minimum(lam * (radius + length), 2.0 * lam * length)
-    shares = gradient.abs() / (needed + 1e-300)
+        size = vector_norm_up(gradient, 2.0).unsqueeze(-1)
+        length = 6.0 * ball.radius * lam + 2.0 * size
+        # without a gradient there is nowhere to go
+        return centre + 2.0 * ball.radius * gradient / torch.where(size > 0.0, length, 1.0)
+    length = vector_norm_up(radius, 2.0).unsqueeze(-1)
+    needed, there = lam * (radius + length), gradient.abs()
     # a flat coordinate does not move and asks for nothing
-    share = torch.where(radius > 0.0, shares, math.inf).amin(-1, keepdim=True).clamp(max=1.0)
-    return centre + torch.nan_to_num(share, nan=0.0) * radius * torch.sign(gradient)
+    bound = (radius > 0.0) & (needed > there)
+    share = torch.where(bound, there / torch.where(bound, needed, 1.0), 1.0).amin(-1, keepdim=True)
+    return centre + share * radius * torch.sign(gradient)

@@ -23,6 +23,10 @@ NORMS = (1.0, 2.0, math.inf)
 """The p of the p-norms that have computable operator norms."""
 
 
+NEGLIGIBLE = 1e-280
+"""Matrices with no entry above it get their Frobenius norm: gradients would divide by such a number."""
+
+
 def dual_exponent(p: float) -> float:
     """The q with 1/p + 1/q = 1."""
     return {1.0: math.inf, 2.0: 2.0, math.inf: 1.0}[p]
@@ -34,9 +38,12 @@ def vector_norm_up(x: Tensor, p: float) -> Tensor:
         return x.abs().amax(-1) if x.shape[-1] else x.sum(-1)
     if p == 1.0:
         return grow_up(x.abs().sum(-1), x.shape[-1])
-    # the Euclidean norm has no gradient at 0
-    zero = (x == 0.0).all(-1, keepdim=True)
-    return torch.where(zero.squeeze(-1), 0.0, norm_up(torch.where(zero, 1.0, x)))
+    # the Euclidean norm has no gradient at 0, and norm_up divides by squares in its own: in units of a constant
+    unit = x.detach().abs().amax(-1, keepdim=True) if x.shape[-1] else x.sum(-1, keepdim=True)
+    tiny = unit <= NEGLIGIBLE
+    scaled = torch.where(tiny, 1.0, x) / torch.where(tiny, 1.0, unit)
+    result = grow_up(norm_up(scaled) * unit.squeeze(-1), 4)
+    return torch.where(tiny.squeeze(-1), torch.where((x == 0.0).all(-1), 0.0, norm_up(x.detach())), result)
 
 
 def frobenius_up(matrix: Tensor) -> Tensor:
@@ -77,7 +84,7 @@ def eigenvalue_range(symmetric: Tensor, error: Tensor) -> tuple[Tensor, Tensor]:
 def _spectral_norm_up(matrix: Tensor) -> Tensor:
     """The 2-norm through the Gram matrix of the shorter side, scaled so that nothing over- or underflows."""
     scale = matrix.detach().abs().amax((-2, -1), keepdim=True)
-    finite = torch.isfinite(scale) & (scale > 0.0)
+    finite = torch.isfinite(scale) & (scale > NEGLIGIBLE)
     unit = matrix / torch.where(finite, scale, 1.0)
     if unit.shape[-2] > unit.shape[-1]:
         unit = unit.transpose(-2, -1)
@@ -96,7 +103,8 @@ def _spectral_norm_up(matrix: Tensor) -> Tensor:
     # estimate + (bound - estimate) may round to less than bound
     result = grow_up(widen_up(certified, 8.0) * scale.squeeze(-1).squeeze(-1), 4)
     size = scale.squeeze(-1).squeeze(-1)
-    return torch.where(size == 0.0, torch.zeros_like(result), torch.where(torch.isfinite(size), result, math.inf))
+    small = torch.where(size == 0.0, 0.0, frobenius_up(matrix.detach()))
+    return torch.where(size <= NEGLIGIBLE, small, torch.where(torch.isfinite(size), result, math.inf))
 
 
 def _extreme_eigenvalues(symmetric: Tensor) -> tuple[Tensor, Tensor]:

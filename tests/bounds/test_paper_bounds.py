@@ -23,7 +23,7 @@ from nnctrl.bounds.tightest import TightestOf
 from nnctrl.bounds.view import AffineView, BlockView, NetworkView
 from nnctrl.bounds.zeroth_order import ZerothOrderBound
 from nnctrl.errors import InputError, UnsupportedError
-from nnctrl.networks.activations import Relu, Sigmoid, Softplus, Tanh
+from nnctrl.networks.activations import Activation, Clip, Identity, Relu, Sigmoid, Softplus, Tanh
 from nnctrl.networks.layers import ActivationLayer, Affine
 from nnctrl.networks.network import Block, Network
 from nnctrl.sets.zonotope import Zonotope
@@ -379,3 +379,39 @@ def test_bounds_are_differentiable_in_weights_and_box(bound: AbstractBound) -> N
         step[i] = 1e-6
         difference = float(value(flat.detach() + step) - value(flat.detach() - step)) / 2e-6
         assert float(gradient[i]) == pytest.approx(difference, rel=2e-3, abs=1e-4)
+
+
+def gradients(bound: AbstractBound, weights: list, biases: list, kinds: list, lower: list, upper: list) -> list:
+    tensors = [torch.tensor(w, dtype=torch.float64, requires_grad=True) for w in weights]
+    box = [torch.tensor([end], dtype=torch.float64, requires_grad=True) for end in (lower, upper)]
+    affines = tuple(AffineView(w, torch.tensor(b, dtype=torch.float64)) for w, b in zip(tensors, biases, strict=True))
+    layers = tuple(ActivationLayer(((kind, len(b)),)) for kind, b in zip(kinds, biases, strict=False))
+    view = NetworkView((BlockView(affines, layers),))
+    found = bound.upper(view, *box, torch.ones(1, len(biases[-1]), dtype=torch.float64)).upper
+    assert bool(torch.isfinite(found).all())
+    return list(torch.autograd.grad(found.sum(), [*tensors, *box], allow_unused=True))
+
+
+@pytest.mark.parametrize("bound", [FirstOrderBound(expansion="optimised"), TightestOf()], ids=repr)
+@pytest.mark.parametrize(
+    ("weights", "biases", "kinds", "lower", "upper"),
+    [
+        ([[[1.0, 0.5]], [[1.0]]], [[0.3], [0.0]], [Tanh()], [0.1, 0.1], [0.1, 0.1]),
+        ([[[1.0, 0.5]], [[1.0]]], [[0.3], [0.0]], [Tanh()], [-0.1, 0.2], [0.1, 0.2]),
+        ([[[0.0, 0.5]], [[1.0]]], [[0.3], [0.0]], [Tanh()], [-0.1, -0.1], [0.1, 0.1]),
+        ([[[1.0, 0.5]], [[1.0]]], [[0.3], [0.0]], [Identity()], [-0.1, -0.1], [0.1, 0.1]),
+        ([[[1.0, 0.5]]], [[0.3]], [], [-0.1, -0.1], [0.1, 0.1]),
+    ],
+    ids=["point", "flat", "no gradient", "identity", "linear"],
+)
+def test_gradients_at_the_edges_are_numbers(bound, weights, biases, kinds, lower, upper) -> None:
+    for gradient in gradients(bound, weights, biases, kinds, lower, upper):
+        assert gradient is None or bool(torch.isfinite(gradient).all())
+
+
+@pytest.mark.parametrize("first", [Tanh(), Relu(), Clip(-0.5, 0.5)], ids=repr)
+def test_gradients_of_saturated_networks_are_numbers(first: Activation) -> None:
+    weights = [[[1000.0], [500.0]], [[300.0, 1.0], [2.0, 900.0]], [[1.0, 1.0]]]
+    biases = [[900.0, 800.0], [1.0, 1.0], [0.0]]
+    for gradient in gradients(ZerothOrderBound(), weights, biases, [first, Tanh()], [0.5], [0.6]):
+        assert gradient is None or bool(torch.isfinite(gradient).all())
