@@ -8,6 +8,8 @@ solvers that keep a dense block for the cone take seconds. Floating point throug
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from nnctrl._typing import FloatArray
@@ -22,87 +24,100 @@ NEWTON_STEPS = 100
 """Steps per barrier parameter; a well-conditioned problem takes five to ten."""
 
 
+Point = tuple[float, FloatArray]
+"""rho and the multipliers [m]."""
+
+
 def least_rho(
     square: FloatArray, first: FloatArray, second: FloatArray, layers: list[int], inputs: int
-) -> tuple[float, FloatArray] | None:
-    """rho and multipliers [m] near the optimum; None where no start was found.
+) -> Point | None:
+    """rho and multipliers near the optimum; None where no start was found.
 
     `square` [n, n]: H'H; `first`, `second` [m, n]: the rows g_i, r_i; `layers`: how many of the coordinates after the
     first `inputs` belong to each layer, the coordinates of a layer being those of its constraints.
     """
-    start = _feasible(square, first, second, layers, inputs)
-    if start is None:
+    program = _Program(square, first, second, inputs)
+    point = program.start(layers)
+    if point is None:
         return None
-    rho, multipliers = start
-    weight, count = 10.0 / max(rho, 1e-300), len(square) + 2 * len(first)
+    weight, count = 10.0 / max(point[0], 1e-300), len(square) + 2 * len(first)
     while True:
-        rho, multipliers = _centre(rho, multipliers, weight, square, first, second, inputs)
-        if count / weight <= ACCURACY * rho or weight > 1e15:
-            return rho, multipliers
+        point = program.centre(point, weight)
+        if count / weight <= ACCURACY * point[0] or weight > 1e15:
+            return point
         weight *= 3.0
 
 
-def _slack(
-    rho: float, multipliers: FloatArray, square: FloatArray, first: FloatArray, second: FloatArray, inputs: int
-) -> FloatArray:
-    """S."""
-    product = (first * multipliers[:, None]).T @ second
-    slack = -square - 0.5 * (product + product.T)
-    slack[np.arange(inputs), np.arange(inputs)] += rho
-    return slack
+@dataclass(frozen=True, eq=False)
+class _Program:
+    """The data of the program; see `least_rho`."""
 
+    square: FloatArray
+    first: FloatArray
+    second: FloatArray
+    inputs: int
 
-def _is_definite(matrix: FloatArray) -> bool:
-    try:
-        np.linalg.cholesky(matrix)
-    except np.linalg.LinAlgError:
-        return False
-    return True
+    def slack(self, point: Point) -> FloatArray:
+        """S."""
+        rho, multipliers = point
+        product = (self.first * multipliers[:, None]).T @ self.second
+        slack = -self.square - 0.5 * (product + product.T)
+        slack[np.arange(self.inputs), np.arange(self.inputs)] += rho
+        return slack
 
-
-def _feasible(
-    square: FloatArray, first: FloatArray, second: FloatArray, layers: list[int], inputs: int
-) -> tuple[float, FloatArray] | None:
-    """A strictly feasible start: layer by layer from the last one, multipliers large enough for the block from there
-    on; then rho.
-    """
-    multipliers = np.full(len(first), 1.0)
-    stops = inputs + np.cumsum([0, *layers])
-    for k in range(len(layers) - 1, -1, -1):
-        own = slice(int(stops[k] - inputs), int(stops[k + 1] - inputs))
-        while not _is_definite(_slack(1.0, multipliers, square, first, second, inputs)[stops[k] :, stops[k] :]):
-            multipliers[own] *= 4.0
-            if multipliers[own].max() > 0.1 * CAP:
+    def start(self, layers: list[int]) -> Point | None:
+        """A strictly feasible point: layer by layer from the last one, multipliers large enough for the block from
+        there on; then rho.
+        """
+        multipliers = np.full(len(self.first), 1.0)
+        stops = np.cumsum([0, *layers])
+        for k in range(len(layers) - 1, -1, -1):
+            own, behind = slice(int(stops[k]), int(stops[k + 1])), self.inputs + int(stops[k])
+            while _factor(self.slack((1.0, multipliers))[behind:, behind:]) is None:
+                multipliers[own] *= 4.0
+                if not multipliers[own].max() <= 0.1 * CAP:
+                    return None
+        rho = 1.0
+        while _factor(self.slack((rho, multipliers))) is None:
+            rho *= 4.0
+            if rho > CAP:
                 return None
-    rho = 1.0
-    while not _is_definite(_slack(rho, multipliers, square, first, second, inputs)):
-        rho *= 4.0
-        if rho > CAP:
-            return None
-    return 2.0 * rho, multipliers
+        return 2.0 * rho, multipliers
 
+    def centre(self, point: Point, weight: float) -> Point:
+        """Minimise `weight rho - logdet S - sum log lambda - sum log(CAP - lambda)` by damped Newton steps."""
+        value = self._merit(point, weight)
+        for _ in range(NEWTON_STEPS):
+            step, decrease = self._newton(point, weight)
+            if not decrease > 1e-3:
+                break
+            length = 1.0
+            while length > 1e-6:
+                moved = point[0] + length * step[0], point[1] + length * step[1:]
+                trial = self._merit(moved, weight)
+                if trial <= value - 0.1 * length * decrease:
+                    break
+                length *= 0.5
+            else:
+                break
+            point, value = moved, trial
+        return point
 
-def _centre(
-    rho: float,
-    multipliers: FloatArray,
-    weight: float,
-    square: FloatArray,
-    first: FloatArray,
-    second: FloatArray,
-    inputs: int,
-) -> tuple[float, FloatArray]:
-    """Minimise `weight rho - logdet S - sum log lambda - sum log(CAP - lambda)` by damped Newton steps."""
-    value = _merit(rho, multipliers, weight, square, first, second, inputs)
-    for _ in range(NEWTON_STEPS):
-        inverse = np.linalg.inv(_slack(rho, multipliers, square, first, second, inputs))
-        left, right = first @ inverse, second @ inverse
-        gg, rr, gr = left @ first.T, right @ second.T, left @ second.T
-        gradient = np.empty(len(first) + 1)
-        gradient[0] = weight - np.trace(inverse[:inputs, :inputs])
+    def _newton(self, point: Point, weight: float) -> tuple[FloatArray, float]:
+        """Newton's step [1 + m] and how fast the function falls along it; nothing where the equations are singular."""
+        multipliers, size = point[1], 1 + len(self.first)
+        try:
+            inverse = np.linalg.inv(self.slack(point))
+        except np.linalg.LinAlgError:
+            return np.zeros(size), 0.0
+        left, right = self.first @ inverse, self.second @ inverse
+        gg, rr, gr = left @ self.first.T, right @ self.second.T, left @ self.second.T
+        corner = inverse[: self.inputs, : self.inputs]
+        gradient, hessian = np.empty(size), np.empty((size, size))
+        gradient[0] = weight - np.trace(corner)
         gradient[1:] = np.diag(gr) - 1.0 / multipliers + 1.0 / (CAP - multipliers)
-        hessian = np.empty((len(gradient), len(gradient)))
-        hessian[0, 0] = (inverse[:inputs, :inputs] ** 2).sum()
-        hessian[0, 1:] = hessian[1:, 0] = -(left[:, :inputs] * right[:, :inputs]).sum(-1)
+        hessian[0, 0] = (corner**2).sum()
+        hessian[0, 1:] = hessian[1:, 0] = -(left[:, : self.inputs] * right[:, : self.inputs]).sum(-1)
         hessian[1:, 1:] = 0.5 * (gg * rr + gr * gr.T)
         hessian[1:, 1:] += np.diag(1.0 / multipliers**2 + 1.0 / (CAP - multipliers) ** 2)
         # scaled to a unit diagonal: multipliers may differ by many orders of magnitude
@@ -110,38 +125,24 @@ def _centre(
         try:
             step = -scale * np.linalg.solve(hessian * scale[:, None] * scale, scale * gradient)
         except np.linalg.LinAlgError:
-            break
-        decrease = -float(gradient @ step)
-        if not decrease > 1e-3:
-            break
-        length = 1.0
-        while length > 1e-6:
-            moved = rho + length * step[0], multipliers + length * step[1:]
-            trial = _merit(*moved, weight, square, first, second, inputs)
-            if trial <= value - 0.1 * length * decrease:
-                break
-            length *= 0.5
-        else:
-            break
-        (rho, multipliers), value = moved, trial
-    return rho, multipliers
+            return np.zeros(size), 0.0
+        return step, -float(gradient @ step)
+
+    def _merit(self, point: Point, weight: float) -> float:
+        """The function that `centre` minimises; inf outside its domain."""
+        rho, multipliers = point
+        if not ((multipliers > 0.0) & (multipliers < CAP)).all():
+            return np.inf
+        factor = _factor(self.slack(point))
+        if factor is None:
+            return np.inf
+        logarithms = np.log(multipliers).sum() + np.log(CAP - multipliers).sum() + 2.0 * np.log(np.diag(factor)).sum()
+        return float(weight * rho - logarithms)
 
 
-def _merit(
-    rho: float,
-    multipliers: FloatArray,
-    weight: float,
-    square: FloatArray,
-    first: FloatArray,
-    second: FloatArray,
-    inputs: int,
-) -> float:
-    """The function that `_centre` minimises; inf outside its domain."""
-    if not (multipliers > 0.0).all() or not (multipliers < CAP).all():
-        return np.inf
+def _factor(matrix: FloatArray) -> FloatArray | None:
+    """Cholesky's factor, None if the matrix is not positive definite."""
     try:
-        factor = np.linalg.cholesky(_slack(rho, multipliers, square, first, second, inputs))
+        return np.asarray(np.linalg.cholesky(matrix))
     except np.linalg.LinAlgError:
-        return np.inf
-    logarithms = 2.0 * np.log(np.diag(factor)).sum() + np.log(multipliers).sum() + np.log(CAP - multipliers).sum()
-    return float(weight * rho - logarithms)
+        return None
