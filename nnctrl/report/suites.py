@@ -22,6 +22,9 @@ SPREAD = "_std"
 DIGITS = 4
 """Significant ones in tables; CSV and JSON have them all."""
 
+WIDEST = 400
+"""Columns that a table may take where no window limits it."""
+
 EXPERIMENT = "experiment"
 """The first column of the CSV file."""
 
@@ -88,6 +91,11 @@ def print_findings(console: Console, finished: Finished) -> None:
         table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
     for line in cells:
         table.add_row(*line)
+    if not console.is_terminal:
+        # nobody's window is too narrow for a file
+        console.width = max(
+            console.width, console.measure(table, options=console.options.update(max_width=WIDEST)).maximum
+        )
     console.print(table)
     for text in outcome_lines(finished.findings):
         console.print(text, soft_wrap=True)
