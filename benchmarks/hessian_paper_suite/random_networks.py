@@ -1,0 +1,151 @@
+"""Runs on the small random networks of section VII-B: support functions of their images in several directions."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.hessian_paper_suite.methods import DEFAULT, Clock, Cost, Method, budget, first_order, zeroth_order
+from nnctrl._typing import FloatArray
+from nnctrl.bounds.crown import CrownBound
+from nnctrl.bounds.view import NetworkView, tensor
+from nnctrl.bounds.zonotope import ZonotopeBound
+from nnctrl.branching.search import SupportSearch, maximise
+from nnctrl.branching.splitting import Branching
+from nnctrl.networks.load import load_network
+from nnctrl.plotting.chart import Outline
+from nnctrl.plotting.shapes import projection_polygon
+from nnctrl.sets.polytope import Polytope
+from nnctrl.suite import Conditions, Expectation, Row
+from nnctrl.threads import single_threaded
+
+EPS = 1e-2
+
+LOWER, UPPER = -np.ones(2), np.ones(2)
+"""The input set, which the paper's text has lost: that of its public configuration."""
+
+DIRECTIONS: dict[str, FloatArray] = {}
+"""The paper's direction vectors: the unit vectors with both signs, and sixteen that are uniformly spaced."""
+for _count in (4, 16):
+    _angles = 2.0 * np.pi * np.arange(_count) / _count
+    DIRECTIONS[f"{_count} directions"] = np.stack([np.cos(_angles), np.sin(_angles)], axis=1)
+
+METHODS = (
+    DEFAULT,
+    first_order(),
+    zeroth_order("LipLT"),
+    Method("crown", CrownBound(), Branching()),
+    Method("zonotope", ZonotopeBound(), Branching()),
+)
+"""In the place of the tools that the paper compares with, the relaxations that they are built on: CROWN and DeepZ."""
+
+SAMPLES, DRAWN = 10_000, 1_500
+"""Inputs that start the searches and test the bounds, and how many of their outputs pictures show."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageBounds:
+    """Bounds [p] of the support function of an image in `directions` [p, 2]: of the whole set at once, and after the
+    search.
+    """
+
+    directions: FloatArray
+    at_once: FloatArray
+    searched: FloatArray
+    gap: float
+    cost: Cost
+
+    def row(self) -> Row:
+        """Cost and areas of the polygons that the bounds cut out."""
+        return {
+            "branches": self.cost.branches,
+            "nodes": self.cost.nodes,
+            "time_s": self.cost.time_s,
+            "lipschitz_s": self.cost.lipschitz_s,
+            "gap": self.gap,
+            "area": area(polygon(self.directions, self.searched)),
+            "area_at_once": area(polygon(self.directions, self.at_once)),
+            "ended_by": self.cost.stopped,
+        }
+
+
+def network_view(name: str, activation: str, conditions: Conditions) -> NetworkView:
+    """The published network `name`, which does not say its activation itself."""
+    return NetworkView.of(load_network(conditions.network(name), activation))
+
+
+def sampled_inputs() -> Tensor:
+    """Uniform points of the input set."""
+    return torch.tensor(np.random.default_rng(0).uniform(LOWER, UPPER, (SAMPLES, 2)))
+
+
+@single_threaded()
+def bound_image(view: NetworkView, method: Method, directions: FloatArray) -> ImageBounds:
+    """Bound the image of the input set in `directions` [p, 2] to `EPS`."""
+    clock = Clock()
+    timed, rows = method.timed(clock), tensor(directions)
+    lower, upper = tensor(LOWER), tensor(UPPER)
+    count = len(rows)
+    at_once = method.bound.upper(view, lower.expand(count, -1), upper.expand(count, -1), rows).upper
+    started = time.perf_counter()
+    found: SupportSearch = maximise(
+        view,
+        lower,
+        upper,
+        rows,
+        bound=timed.bound,
+        branching=timed.branching,
+        tolerance=torch.full((count,), EPS, dtype=torch.float64),
+        meter=budget(),
+        starts=sampled_inputs(),
+    )
+    seconds = time.perf_counter() - started
+    cost = Cost(found.branches, found.nodes, seconds, clock.seconds, found.stopped)
+    return ImageBounds(directions, at_once.numpy(), found.upper.numpy(), found.gap, cost)
+
+
+def polygon(directions: FloatArray, offsets: FloatArray) -> FloatArray:
+    """Vertices [v, 2] of `directions x <= offsets`, in floating point."""
+    found = projection_polygon(Polytope(directions, offsets), 0, 1)
+    if found is None:
+        raise ValueError("the bounds of an image enclose nothing")
+    return found
+
+
+def area(vertices: FloatArray) -> float:
+    """Area of a polygon with its vertices in order, in the units of the outputs squared."""
+    x, y = vertices.T
+    return float(0.5 * abs((x * np.roll(y, -1) - y * np.roll(x, -1)).sum()))
+
+
+def outlines(found: dict[str, ImageBounds], *, searched: bool) -> list[Outline]:
+    """The polygons of the methods, after the search or at once."""
+    return [
+        Outline(label, polygon(bounds.directions, bounds.searched if searched else bounds.at_once))
+        for label, bounds in found.items()
+    ]
+
+
+def samples_contained(view: NetworkView, found: dict[str, ImageBounds], where: str) -> Expectation:
+    """No sampled output lies outside what any method claims."""
+    outputs = view(sampled_inputs()).numpy()
+    holds = all(bool((outputs @ b.directions.T <= b.searched).all()) for b in found.values())
+    return Expectation(f"no sampled output of {where} is outside of any polygon", holds)
+
+
+def fewer_nodes(found: dict[str, ImageBounds], factor: float, where: str, *, binding: bool = True) -> Expectation:
+    """The default bound takes `factor` times fewer nodes than the first-order one."""
+    ratio = found["first order"].cost.nodes / found[DEFAULT.label].cost.nodes
+    sentence = f"on {where} the default bound takes {factor:g} times fewer nodes than first order ({ratio:.1f})"
+    return Expectation(sentence, ratio >= factor, binding)
+
+
+def first_below_zeroth(found: dict[str, ImageBounds], where: str) -> Expectation:
+    """First order needs fewer branches than zeroth order."""
+    first, zeroth = found["first order"].cost, found["zeroth order"].cost
+    sentence = f"on {where} first order takes fewer branches ({first.branches}) than zeroth ({zeroth.branches})"
+    return Expectation(sentence, first.stopped is None and first.branches < zeroth.branches)
