@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.hessian_paper import PaperDoubleIntegrator, PaperQuadrotor6D
 from benchmarks.hessian_paper_suite.methods import Clock, Cost, Method, Repeated, budget
+from nnctrl.progress import SilentProgress
 from nnctrl.reachability.discrete import DiscreteReach, DiscreteReachability, DiscreteReachSettings
 from nnctrl.suite import Conditions
 from nnctrl.threads import single_threaded
@@ -47,7 +48,7 @@ def reach_loop(problem: Problem, method: Method, eps: float, seed: int) -> Close
     settings = DiscreteReachSettings("per-step", eps, timed.bound, timed.branching, seed=seed)
     meter, started = budget(), time.perf_counter()
     search = DiscreteReachability(loop.step, loop.plant.state_size, compiled.initial, settings, meter)
-    found = search.run(compiled.horizon, Conditions().progress)
+    found = search.run(compiled.horizon, SilentProgress())
     seconds = time.perf_counter() - started
     return ClosedLoopRun(found, Cost(found.branches, found.nodes, seconds, clock.seconds, found.stopped))
 

@@ -28,11 +28,14 @@ EPS = 1e-2
 LOWER, UPPER = -np.ones(2), np.ones(2)
 """The input set, which the paper's text has lost: that of its public configuration."""
 
-DIRECTIONS: dict[str, FloatArray] = {}
+
+def _uniform_directions(count: int) -> FloatArray:
+    angles = 2.0 * np.pi * np.arange(count) / count
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+DIRECTIONS = {f"{count} directions": _uniform_directions(count) for count in (4, 16)}
 """The paper's direction vectors: the unit vectors with both signs, and sixteen that are uniformly spaced."""
-for _count in (4, 16):
-    _angles = 2.0 * np.pi * np.arange(_count) / _count
-    DIRECTIONS[f"{_count} directions"] = np.stack([np.cos(_angles), np.sin(_angles)], axis=1)
 
 METHODS = (
     DEFAULT,
@@ -43,7 +46,7 @@ METHODS = (
 )
 """In the place of the tools that the paper compares with, the relaxations that they are built on: CROWN and DeepZ."""
 
-SAMPLES, DRAWN = 10_000, 1_500
+SAMPLES, DRAWN = 10_000, 200
 """Inputs that start the searches and test the bounds, and how many of their outputs pictures show."""
 
 

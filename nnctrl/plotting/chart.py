@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PANEL_INCHES = (4.6, 3.9)
-DOTS_PER_INCH = 100
+DOTS_PER_INCH = 80
 COLOURS = ("#111111", "#1f4e9c", "#b42318", "#1a7f37", "#9a6700", "#7a3e9d")
 
 
