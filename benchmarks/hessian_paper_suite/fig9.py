@@ -31,7 +31,7 @@ RUNS = ((first_order(), 1e-2), (first_order(), 1e-3), (DEFAULT, 1e-2), (zeroth_o
 VERIFY = "nnctrl verify"
 """The row of the whole tool, which does not restart from rotated boxes."""
 
-PAPER = {"first order": Verdict.VERIFIED, "zeroth order": Verdict.UNKNOWN}
+PAPER = {("first order", 1e-2): Verdict.VERIFIED, ("zeroth order", 1e-2): Verdict.UNKNOWN}
 """Whether collisions are excluded; the zeroth-order run ended at its memory threshold."""
 
 NOTE = (
@@ -66,7 +66,9 @@ class Fig9(AbstractExperiment):
                 if obstacles_of(problem):
                     clearance = least_clearance(problem, flowpipe)
                     clear = clearance > 0.0 and len(found.found.steps) == problem.horizon
-                    rows[-1] |= _verdicts(Verdict.VERIFIED if clear else Verdict.UNKNOWN, method.label)
+                    rows[-1] |= _verdicts(
+                        Verdict.VERIFIED if clear else Verdict.UNKNOWN, PAPER.get((method.label, eps))
+                    )
                     rows[-1]["clearance_m"] = clearance
                 name = f"fig9-{system}-{method.label}-{eps:g}".replace(" ", "-").replace("(", "").replace(")", "")
                 ended = f", ended by its {found.cost.stopped}" if found.cost.stopped else ""
@@ -81,7 +83,7 @@ def _verified(problem: Problem) -> Row:
     """The row of `nnctrl verify`, whose requirements are the obstacles."""
     result = verify(problem)
     margins = [row.margin_certified for row in result.requirements]
-    row = _verdicts(Verdict.UNKNOWN if result.verdict is None else result.verdict, VERIFY)
+    row = _verdicts(result.verdict or Verdict.UNKNOWN, None, Verdict.VERIFIED)
     return {"steps": result.statistics.steps, "time_s": result.wall_s, **row, "clearance_m": min(margins)}
 
 
@@ -97,11 +99,10 @@ def _cost(run: ClosedLoopRun) -> Row:
     }
 
 
-def _verdicts(verdict: Verdict, label: str) -> Row:
-    paper = PAPER.get(label)
+def _verdicts(verdict: Verdict, paper: Verdict | None, expected: Verdict | None = None) -> Row:
     return {
         "verdict": verdict.value,
-        "expected_verdict": Verdict.VERIFIED.value if label == VERIFY else None,
+        "expected_verdict": None if expected is None else expected.value,
         "paper_verdict": None if paper is None else paper.value,
     }
 
