@@ -14,9 +14,9 @@ from benchmarks.hessian_paper_suite.random_networks import (
     bound_image,
     fewer_nodes,
     first_below_zeroth,
-    network_view,
     outlines,
-    sampled_inputs,
+    published_network,
+    sampled_outputs,
     samples_contained,
 )
 from nnctrl.plotting.chart import Chart, charts_png
@@ -40,7 +40,7 @@ class Fig7(AbstractExperiment):
 
     def run(self, conditions: Conditions) -> Findings:
         """See `AbstractExperiment.run`."""
-        view = network_view(NETWORK, "sigmoid", conditions)
+        network = published_network(NETWORK, "sigmoid", conditions)
         rows: list[Row] = []
         charts: list[Chart] = []
         expectations: list[Expectation] = []
@@ -48,15 +48,15 @@ class Fig7(AbstractExperiment):
             found: dict[str, ImageBounds] = {}
             for method in self.methods:
                 conditions.progress.update(f"fig7, {name}, {method.label}")
-                found[method.label] = bound_image(view, method, directions)
+                found[method.label] = bound_image(network, method, directions)
                 rows.append({"directions": len(directions), "method": method.label, **found[method.label].row()})
             for searched in (False, True):
                 title = f"{name}, " + ("after the search" if searched else "the whole box at once")
-                outputs = view(sampled_inputs()[:DRAWN]).numpy()
+                outputs = sampled_outputs(network, DRAWN)
                 shapes = outlines(found, searched=searched)
                 charts.append(Chart(title, "output 1", "output 2", outlines=shapes, points=outputs))
             expectations += [
-                samples_contained(view, found, name),
+                samples_contained(network, found, name),
                 first_below_zeroth(found, f"the sigmoid network with {name}"),
                 fewer_nodes(found, FACTOR, f"the sigmoid network with {name}", binding=False),
             ]

@@ -13,9 +13,9 @@ from benchmarks.hessian_paper_suite.random_networks import (
     bound_image,
     fewer_nodes,
     first_below_zeroth,
-    network_view,
     outlines,
-    sampled_inputs,
+    published_network,
+    sampled_outputs,
     samples_contained,
 )
 from nnctrl.plotting.chart import Chart, charts_png
@@ -42,17 +42,17 @@ class Fig8(AbstractExperiment):
         charts: list[Chart] = []
         expectations: list[Expectation] = []
         for name in self.names:
-            view = network_view(f"randomNet{name}.pth", "tanh", conditions)
+            network = published_network(f"randomNet{name}.pth", "tanh", conditions)
             found = {}
             for method in self.methods:
                 conditions.progress.update(f"fig8, {name}, {method.label}")
-                found[method.label] = bound_image(view, method, DIRECTIONS["16 directions"])
+                found[method.label] = bound_image(network, method, DIRECTIONS["16 directions"])
                 rows.append({"network": name, "method": method.label, **found[method.label].row()})
-            outputs = view(sampled_inputs()[:DRAWN]).numpy()
+            outputs = sampled_outputs(network, DRAWN)
             shapes = outlines(found, searched=True)
             charts.append(Chart(name, "output 1", "output 2", outlines=shapes, points=outputs))
             expectations += [
-                samples_contained(view, found, name),
+                samples_contained(network, found, name),
                 first_below_zeroth(found, name),
                 fewer_nodes(found, NETWORKS[name], name),
             ]

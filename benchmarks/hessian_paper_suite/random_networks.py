@@ -6,26 +6,26 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from benchmarks.hessian_paper_suite.methods import DEFAULT, Clock, Cost, Method, budget, first_order, zeroth_order
 from nnctrl._typing import FloatArray
 from nnctrl.bounds.crown import CrownBound
 from nnctrl.bounds.view import NetworkView, tensor
 from nnctrl.bounds.zonotope import ZonotopeBound
-from nnctrl.branching.search import SupportSearch, maximise
 from nnctrl.branching.splitting import Branching
 from nnctrl.networks.load import load_network
+from nnctrl.networks.network import Network
 from nnctrl.plotting.chart import Outline
 from nnctrl.plotting.shapes import projection_polygon
+from nnctrl.reachability.open_loop import support_of_image
+from nnctrl.sets.box import Box
 from nnctrl.sets.polytope import Polytope
 from nnctrl.suite import Conditions, Expectation, Row
 from nnctrl.threads import single_threaded
 
 EPS = 1e-2
 
-LOWER, UPPER = -np.ones(2), np.ones(2)
+INPUTS = Box(-np.ones(2), np.ones(2))
 """The input set, which the paper's text has lost: that of its public configuration."""
 
 
@@ -47,7 +47,7 @@ METHODS = (
 """In the place of the tools that the paper compares with, the relaxations that they are built on: CROWN and DeepZ."""
 
 SAMPLES, DRAWN = 10_000, 200
-"""Inputs that start the searches and test the bounds, and how many of their outputs pictures show."""
+"""Sampled inputs that test the bounds, and how many of their outputs pictures show."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,39 +76,30 @@ class ImageBounds:
         }
 
 
-def network_view(name: str, activation: str, conditions: Conditions) -> NetworkView:
+def published_network(name: str, activation: str, conditions: Conditions) -> Network:
     """The published network `name`, which does not say its activation itself."""
-    return NetworkView.of(load_network(conditions.network(name), activation))
+    return load_network(conditions.network(name), activation)
 
 
-def sampled_inputs() -> Tensor:
-    """Uniform points of the input set."""
-    return torch.tensor(np.random.default_rng(0).uniform(LOWER, UPPER, (SAMPLES, 2)))
+def sampled_outputs(network: Network, count: int = SAMPLES) -> FloatArray:
+    """Outputs [count, 2] of uniform points of the input set."""
+    return network(INPUTS.sample(np.random.default_rng(0), count))
 
 
 @single_threaded()
-def bound_image(view: NetworkView, method: Method, directions: FloatArray) -> ImageBounds:
+def bound_image(network: Network, method: Method, directions: FloatArray) -> ImageBounds:
     """Bound the image of the input set in `directions` [p, 2] to `EPS`."""
-    clock = Clock()
+    clock, view = Clock(), NetworkView.of(network)
     timed, rows = method.timed(clock), tensor(directions)
-    lower, upper = tensor(LOWER), tensor(UPPER)
-    count = len(rows)
-    at_once = method.bound.upper(view, lower.expand(count, -1), upper.expand(count, -1), rows).upper
+    lower, upper = (tensor(end).expand(len(rows), -1) for end in (INPUTS.lower, INPUTS.upper))
+    at_once = method.bound.upper(view, lower, upper, rows).upper.numpy()
     started = time.perf_counter()
-    found: SupportSearch = maximise(
-        view,
-        lower,
-        upper,
-        rows,
-        bound=timed.bound,
-        branching=timed.branching,
-        tolerance=torch.full((count,), EPS, dtype=torch.float64),
-        meter=budget(),
-        starts=sampled_inputs(),
+    found = support_of_image(
+        network, INPUTS, directions, eps=EPS, bound=timed.bound, branching=timed.branching, meter=budget()
     )
     seconds = time.perf_counter() - started
     cost = Cost(found.branches, found.nodes, seconds, clock.seconds, found.stopped)
-    return ImageBounds(directions, at_once.numpy(), found.upper.numpy(), found.gap, cost)
+    return ImageBounds(directions, at_once, found.upper, found.gap, cost)
 
 
 def polygon(directions: FloatArray, offsets: FloatArray) -> FloatArray:
@@ -133,9 +124,9 @@ def outlines(found: dict[str, ImageBounds], *, searched: bool) -> list[Outline]:
     ]
 
 
-def samples_contained(view: NetworkView, found: dict[str, ImageBounds], where: str) -> Expectation:
+def samples_contained(network: Network, found: dict[str, ImageBounds], where: str) -> Expectation:
     """No sampled output lies outside what any method claims."""
-    outputs = view(sampled_inputs()).numpy()
+    outputs = sampled_outputs(network)
     holds = all(bool((outputs @ b.directions.T <= b.searched).all()) for b in found.values())
     return Expectation(f"no sampled output of {where} is outside of any polygon", holds)
 
