@@ -1,4 +1,4 @@
-"""What is registered under which id: plants, controllers, experts, problems, engines and bounds.
+"""What is registered under which id: plants, controllers, experts, problems, engines, bounds and suites.
 
 Packages announce theirs as entry points (`[project.entry-points."nnctrl.plants"]` in their pyproject.toml), which are
 listed without importing any of them and imported one at a time, when asked for. A program adds its own in process
@@ -27,6 +27,7 @@ class Kind(StrEnum):
     PROBLEMS = "problems"
     ENGINES = "engines"
     BOUNDS = "bounds"
+    SUITES = "suites"
 
     @property
     def group(self) -> str:

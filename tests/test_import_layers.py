@@ -18,6 +18,7 @@ SOURCES = sorted(LIBRARY.rglob("*.py"))
 STOREYS = [
     {"errors", "_typing", "progress"},
     {"registry", "files", "threads", "arrays"},
+    {"suite"},
     {"sets"},
     {"networks"},
     {"systems"},
@@ -45,6 +46,7 @@ LIGHT_PACKAGES = {
     "files",
     "threads",
     "arrays",
+    "suite",
     "sets",
     "networks",
     "systems",

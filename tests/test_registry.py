@@ -55,7 +55,7 @@ def members(package: str, base: type) -> set[str]:
     found = set()
     root = importlib.import_module(package)
     modules: list[ModuleType] = [
-        importlib.import_module(f"{package}.{item.name}") for item in pkgutil.iter_modules(root.__path__)
+        importlib.import_module(item.name) for item in pkgutil.walk_packages(root.__path__, f"{package}.")
     ]
     for module in modules:
         for name, thing in inspect.getmembers(module, inspect.isclass):
@@ -73,6 +73,7 @@ def members(package: str, base: type) -> set[str]:
         ("problems", "benchmarks", "nnctrl.verification.problem:ProblemDefinition"),
         ("engines", "nnctrl.verification", "nnctrl.verification.engine:AbstractEngine"),
         ("bounds", "nnctrl.bounds", "nnctrl.bounds.base:AbstractBound"),
+        ("suites", "benchmarks", "nnctrl.suite:AbstractSuite"),
     ],
 )
 def test_everything_written_is_registered(kind: str, package: str, base: str) -> None:

@@ -11,7 +11,7 @@ from nnctrl.registry import Kind, parse_kind
 @click.command("list", short_help="Ids that are registered, and where each comes from.")
 @click.argument("kind", required=False, metavar="[" + "|".join(kind.value for kind in Kind) + "]")
 def command(kind: str | None) -> int:
-    """List the ids of plants, controllers, experts, problems, engines and bounds, and where each comes from."""
+    """List the ids of plants, controllers, experts, problems, engines, bounds and suites, and where each comes from."""
     kinds = [parse_kind(kind)] if kind is not None else list(Kind)
     for index, which in enumerate(kinds):
         entries = registry.entries(which)

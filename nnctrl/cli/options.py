@@ -54,6 +54,26 @@ class Output:
         check_apart({"--json": self.json, "--report": self.report})
 
 
+def models_option(command: Command) -> Command:
+    """--models as `models`, the folder of `MODELS_VARIABLE` where it is not given."""
+    option = click.option(
+        "--models",
+        type=_FOLDER,
+        metavar="DIR",
+        help=f"Folder with networks that others published; by default that of {MODELS_VARIABLE}.",
+    )
+
+    @option
+    @functools.wraps(command)
+    def bundled(models: Path | None, **others: Any) -> int:
+        if models is None and os.environ.get(MODELS_VARIABLE):
+            # not the option's default, which would have to exist even where no model is looked for
+            models = Path(os.environ[MODELS_VARIABLE])
+        return command(models=models, **others)
+
+    return bundled
+
+
 def source_options(command: Command) -> Command:
     """PROBLEM, --set, --models and --trust as `source`."""
 
@@ -61,18 +81,10 @@ def source_options(command: Command) -> Command:
     @click.option(
         "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a key of the problem or of the engine."
     )
-    @click.option(
-        "--models",
-        type=_FOLDER,
-        metavar="DIR",
-        help=f"Folder with networks that others published; by default that of {MODELS_VARIABLE}.",
-    )
+    @models_option
     @click.option("--trust", is_flag=True, help="Run PROBLEM although it is a Python file.")
     @functools.wraps(command)
     def bundled(reference: str, assignments: tuple[str, ...], models: Path | None, trust: bool, **others: Any) -> int:
-        if models is None and os.environ.get(MODELS_VARIABLE):
-            # not an option's default, which would have to exist even for problems that look for no model
-            models = Path(os.environ[MODELS_VARIABLE])
         # commands that run no engine take no engine keys
         source = ProblemSource(reference, parse_assignments(assignments), models, trust, others.get("engine"))
         return command(source=source, **others)

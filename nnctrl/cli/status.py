@@ -12,7 +12,7 @@ class ExitStatus(IntEnum):
     """Verified, or everything done that was asked."""
     BAD_INPUT = 2
     REFUSED = 4
-    """An expectation (--expect) that the result contradicts."""
+    """An expectation (--expect, or one of a suite) that the result contradicts."""
     FALSIFIED = 10
     """Only with a proved counterexample."""
     UNKNOWN = 20

@@ -89,11 +89,12 @@ class StepBounds:
 
 @dataclass(frozen=True, eq=False)
 class DiscreteReach:
-    """The flowpipe's steps, the bounds they came from, and the work."""
+    """The flowpipe's steps, the bounds they came from, and the work: pairs bounded and boxes made (`SupportSearch`)."""
 
     steps: list[FlowpipeStep]
     bounds: list[StepBounds]
     nodes: int
+    branches: int
     gap: float
     stopped: Exhausted | None
 
@@ -114,7 +115,7 @@ class DiscreteReachability:
         sampled = SampledStates(self.step, self.initial, self.settings.samples, self.settings.seed)
         current, result = self.initial, []
         bounds: list[StepBounds] = []
-        nodes, gap, stopped = 0, 0.0, None
+        nodes, branches, gap, stopped = 0, 0, 0.0, None
         given = self._given_directions()
         previous: FloatArray | None = None
         for k in range(1, steps + 1):
@@ -129,6 +130,7 @@ class DiscreteReachability:
             directions = np.concatenate([V, -V, given])
             found, searches = self._bound_step(k, current, previous, sampled, directions)
             nodes += sum(search.nodes for search in searches)
+            branches += sum(search.branches for search in searches)
             gap = max(gap, float(np.max(found.upper - found.attained)))
             stopped = stopped or next((search.stopped for search in searches if search.stopped), None)
             bounds.append(found)
@@ -138,7 +140,7 @@ class DiscreteReachability:
             result.append(self._flowpipe_step(k, found, *rotated))
             current = image_of_box(*rotated, Affine.linear(V.T))
             previous = V
-        return DiscreteReach(result, bounds, nodes, gap, stopped)
+        return DiscreteReach(result, bounds, nodes, branches, gap, stopped)
 
     def _bound_step(
         self,

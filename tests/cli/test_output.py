@@ -24,7 +24,7 @@ OBEDIENT = ("test-cart", "--engine", "test-engine")
 
 def test_list_names_everything(nnctrl: Nnctrl) -> None:
     out = nnctrl("list").out
-    for kind in ("plants:", "controllers:", "experts:", "problems:", "engines:", "bounds:"):
+    for kind in ("plants:", "controllers:", "experts:", "problems:", "engines:", "bounds:", "suites:"):
         assert kind in out
     assert re.search(r"^  test-cart +in process$", out, re.MULTILINE)
     assert "  test-cart" not in nnctrl("list", "plants").out
