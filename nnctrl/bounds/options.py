@@ -33,7 +33,9 @@ def make_bound(name: str, kind: type[AbstractBound], options: Mapping[str, objec
 
     InputError for an option that it does not have, naming those that it has.
     """
-    given = {key: WORDS[key][str(value)] if key in WORDS else value for key, value in options.items() if value is not None}
+    given = {
+        key: WORDS[key][str(value)] if key in WORDS else value for key, value in options.items() if value is not None
+    }
     known = _keys(kind)
     unknown = sorted(set(given) - known)
     if unknown:
