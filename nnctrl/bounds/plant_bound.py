@@ -23,7 +23,8 @@ class PlantBound(AbstractGeneralBound):
     In a direction d the plant's tapes g, a function of the joint vector J = (state, input, ...) that the network h
     gives, are cut at their tangent: `d'g(J) = e'J + r(J)`, e the gradient of d'g at the centre of the box of J. Then
     `max d'g(h(v)) <= max e'h(v) + max r`: the first is the bound `inner` of the network in the direction e, the second
-    comes from the Taylor form of the tapes over the box of J. Any e is sound; this one makes r of second order.
+    comes from the Taylor form of the tapes over the box of J. Any e is sound; this one makes r of second order. As e
+    changes from box to box, local facts of the inner bound are always those of the box itself.
     """
 
     inner: AbstractBound

@@ -14,10 +14,11 @@ import torch
 
 from nnctrl.bounds.tape_form import column_of, form_of, numbers_of
 from nnctrl.bounds.taylor_form import TaylorForm
+from nnctrl.bounds.view import NetworkView
 from nnctrl.systems.tape import Tape
 from tests import high_precision
 from tests.exact_tapes import TooLargeError, exact_column, random_tape, tape_of
-from tests.random_networks import points_of_box, random_box
+from tests.random_networks import points_of_box, random_box, random_network
 
 
 def image(tape: Tape, lower: np.ndarray, upper: np.ndarray) -> TaylorForm:
@@ -204,3 +205,27 @@ def test_products_see_what_their_factors_share() -> None:
     tape = tape_of(lambda x: [(x[0] + x[1]) * (x[0] - x[1])], 2)
     form = image(tape, -np.ones((1, 2)), np.ones((1, 2)))
     assert float(form.upper[0, 0]) < 4.0 - 1.9
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_forms_that_come_from_a_network_are_followed(seed: int) -> None:
+    """Forms with offsets, rounding, residual symbols and boxes of their own."""
+    rng = np.random.default_rng(seed)
+    network = random_network(rng)
+    tape = random_tape(rng, network.out_size, 2, 3)
+    lower, upper = random_box(rng, network.in_size)
+    before = TaylorForm.of_box(torch.tensor(lower[None]), torch.tensor(upper[None])).through(NetworkView.of(network))
+    table, numbers = numbers_of(before.folded())
+    form = form_of(table, column_of(tape, table, [numbers]))
+    for _ in range(3):
+        direction = rng.normal(size=2)
+        bound = float(form.support(torch.tensor(direction[None]))[0, 0])
+        for point in points_of_box(rng, lower, upper, 5):
+            try:
+                values = exact_column(tape, [high_precision.network(network, high_precision.vector(point))])
+            except TooLargeError:
+                continue
+            if None in values:
+                assert not np.isfinite(bound)
+            else:
+                assert not high_precision.dot(direction, values) > bound
