@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from nnctrl.networks.onnx_export import write_onnx as write_onnx
     from nnctrl.networks.torch_import import from_sequential as from_sequential
     from nnctrl.networks.torch_import import from_state_dict as from_state_dict
+    from nnctrl.reachability.open_loop import NormBall as NormBall
+    from nnctrl.reachability.open_loop import support_of_image as support_of_image
     from nnctrl.registry import register as register
     from nnctrl.sets.box import Box as Box
     from nnctrl.sets.distance import distance_lower_bound as distance_lower_bound
@@ -66,6 +68,7 @@ _HOMES = {
     "Moving": "specs.moving",
     "Network": "networks.network",
     "NnctrlError": "errors",
+    "NormBall": "reachability.open_loop",
     "Plant": "systems.plant",
     "Polytope": "sets.polytope",
     "Problem": "verification.problem",
@@ -91,6 +94,7 @@ _HOMES = {
     "register": "registry",
     "setting": "verification.settings",
     "simulate": "systems.simulation",
+    "support_of_image": "reachability.open_loop",
     "unroll": "systems.unroll",
     "verify": "verification.decide",
     "write_onnx": "networks.onnx_export",

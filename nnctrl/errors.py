@@ -73,7 +73,10 @@ def describe_error(error: BaseException) -> str:
 
 def what_is(value: object) -> str:
     """What kind of thing a wrong value is, for messages: 'a list', 'the class Box'."""
-    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

@@ -13,31 +13,42 @@ from nnctrl.networks.network import Block, Network
 KINDS: tuple[Activation, ...] = (Tanh(), Sigmoid(), Softplus(), Relu(), Clip(-0.7, 0.4))
 
 
-def random_network(rng: np.random.Generator, *, blocks: int = 1, scale: float | None = None) -> Network:
-    """1 to 3 hidden layers of up to 5 lanes with mixed activations, sometimes a feedthrough; weights from mild to
-    saturating.
+SMOOTH: tuple[Activation, ...] = (Tanh(), Sigmoid(), Softplus())
+"""The kinds that have a second derivative."""
+
+
+def random_network(
+    rng: np.random.Generator,
+    *,
+    blocks: int = 1,
+    scale: float | None = None,
+    kinds: tuple[Activation, ...] = KINDS,
+    deepest: int = 3,
+) -> Network:
+    """1 to `deepest` hidden layers of up to 5 lanes with mixed activations, sometimes a feedthrough; weights from mild
+    to saturating.
     """
     gain = scale if scale is not None else float(rng.choice([0.3, 1.0, 3.0, 20.0]))
     size = int(rng.integers(1, 4))
     parts = []
     for _ in range(blocks):
-        hidden = [int(rng.integers(1, 6)) for _ in range(int(rng.integers(1, 4)))]
+        hidden = [int(rng.integers(1, 6)) for _ in range(int(rng.integers(1, deepest + 1)))]
         out = int(rng.integers(1, 4))
         widths = [size, *hidden, out]
         affines = tuple(
             Affine(gain * rng.normal(size=(b, a)) / np.sqrt(a), gain * rng.normal(size=b))
             for a, b in itertools.pairwise(widths)
         )
-        layers = tuple(random_layer(rng, width) for width in hidden)
+        layers = tuple(random_layer(rng, width, kinds) for width in hidden)
         skip = Affine(rng.normal(size=(out, size)), rng.normal(size=out)) if rng.random() < 0.5 else None
         parts.append(Block(affines, layers, skip))
         size = out
     return Network(tuple(parts))
 
 
-def random_layer(rng: np.random.Generator, width: int) -> ActivationLayer:
+def random_layer(rng: np.random.Generator, width: int, kinds: tuple[Activation, ...] = KINDS) -> ActivationLayer:
     """One activation for all lanes, or a nonlinear one beside identity lanes."""
-    kind = KINDS[int(rng.integers(len(KINDS)))]
+    kind = kinds[int(rng.integers(len(kinds)))]
     if width > 1 and rng.random() < 0.3:
         return ActivationLayer(((kind, width - 1), (Identity(), 1)))
     return ActivationLayer(((kind, width),))

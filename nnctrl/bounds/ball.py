@@ -46,11 +46,19 @@ class InputBall:
         away = widen_up(torch.abs(self.centre - point))
         return widen_up(vector_norm_up(away, p) + self.radius * factor * (1.0 + 1e-15), 4.0)
 
+    def pulled(self, points: Tensor) -> Tensor:
+        """Points [..., n] moved towards the centre until they are inside (up to rounding); those inside stay."""
+        away = points - self.centre
+        length = torch.linalg.vector_norm(away, self.p, dim=-1, keepdim=True)
+        share = self.radius * (1.0 - 1e-12) / length.clamp(min=1e-300)
+        return torch.where(share < 1.0, self.centre + away * share, points)
+
     def misses(self, lower: Tensor, upper: Tensor) -> Tensor:
         """Which boxes [batch, n] certainly do not meet the ball."""
         nearest = torch.maximum(lower - self.centre, self.centre - upper).clamp(min=0.0)
-        # sound from below: every entry and the norm lose more than their rounding
-        entries = nearest * (1.0 - 1e-12)
-        norms = {1.0: entries.sum(-1), 2.0: torch.sqrt((entries * entries).sum(-1))}
-        distance = norms.get(self.p, entries.amax(-1)) * (1.0 - 1e-12)
-        return distance > self.radius
+        # sound from below: every entry and the norm lose more than their rounding; in units of the radius no square
+        # overflows that would not exceed it by itself
+        unit = max(self.radius, 1e-290)
+        shares = (nearest / unit * (1.0 - 1e-12)).clamp(max=2.0)
+        norms = {1.0: shares.sum(-1), 2.0: (shares * shares).sum(-1)}
+        return norms.get(self.p, shares.amax(-1)) * (1.0 - 1e-12) > 1.0

@@ -12,7 +12,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from nnctrl.bounds.ball import InputBall
 from nnctrl.bounds.view import NetworkView, View
+from nnctrl.errors import UnsupportedError
 
 
 class UpperBound(NamedTuple):
@@ -41,6 +43,20 @@ class AbstractBound(ABC):
         Outward rounded; differentiable in the box, the directions and the view's tensors.
         """
 
+    def within(self, ball: InputBall) -> AbstractBound:
+        """A bound for the intersection of boxes with `ball`: this one, where nothing tighter is known."""
+        return self
+
+    def objection(self, view: NetworkView) -> str | None:
+        """Why this bound cannot treat a network, with what to use instead; None if it can."""
+        return None
+
+    def require(self, view: NetworkView) -> None:
+        """UnsupportedError with the objection, if there is one."""
+        objection = self.objection(view)
+        if objection is not None:
+            raise UnsupportedError(objection)
+
     @abstractmethod
     def bytes_per_pair(self, view: NetworkView) -> int:
         """Peak memory that one pair needs, so that the search can choose its batch."""
@@ -64,6 +80,10 @@ class AbstractLocalBound(AbstractBound):
     Lipschitz constants, norms of Hessians: a search may compute them anew for every box, every few levels, or at its
     root only (as the Hessian paper does), which is cheaper and looser.
     """
+
+    @abstractmethod
+    def fact_count(self, view: NetworkView) -> int:
+        """Number c of facts about a box of this network."""
 
     @abstractmethod
     def local_facts(self, view: NetworkView, lower: Tensor, upper: Tensor, directions: Tensor) -> Tensor:

@@ -63,7 +63,8 @@ class EnclosedMatrix:
         """The product with `other` [batch, n, q]."""
         with torch.no_grad():
             mine, its = _absolute_norm(self.matrix, self.p), _absolute_norm(other.matrix, self.p)
-            rounding = gamma(self.matrix.shape[-1] + 2) * mine * its
+            # in this order: a tiny factor times gamma alone would underflow
+            rounding = gamma(self.matrix.shape[-1] + 2) * (mine * its)
             error = widen_up(self.error * (its + other.error) + mine * other.error + rounding, 8.0)
         return EnclosedMatrix(self.matrix @ other.matrix, error, self.p)
 
@@ -74,8 +75,8 @@ class EnclosedMatrix:
         return EnclosedMatrix(self.matrix.transpose(-2, -1), self.error, self.p)
 
     def halved(self) -> EnclosedMatrix:
-        """Half of it, exactly."""
-        return EnclosedMatrix(0.5 * self.matrix, 0.5 * self.error, self.p)
+        """Half of it; exact but for subnormal entries."""
+        return EnclosedMatrix(0.5 * self.matrix, widen_up(0.5 * self.error, 0.0), self.p)
 
     def plus(self, other: EnclosedMatrix) -> EnclosedMatrix:
         """The sum."""

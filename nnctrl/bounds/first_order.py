@@ -14,7 +14,7 @@ from nnctrl.bounds.base import AbstractLocalBound, UpperBound
 from nnctrl.bounds.expansion import Expansion, expand_at
 from nnctrl.bounds.hessian import Tail, hessian_norm
 from nnctrl.bounds.interval import midpoint_radius
-from nnctrl.bounds.layered import LayeredView, require_curvature
+from nnctrl.bounds.layered import LayeredView, curvature_objection
 from nnctrl.bounds.lipschitz import AbstractLipschitz, LipLT
 from nnctrl.bounds.memory import bytes_of_layers
 from nnctrl.bounds.norms import vector_norm_up
@@ -40,9 +40,13 @@ class FirstOrderBound(AbstractLocalBound):
         """The same bound for the intersection of boxes with `ball`."""
         return replace(self, ball=ball)
 
+    def fact_count(self, view: NetworkView) -> int:
+        """The norm of the Hessian."""
+        return 1
+
     def local_facts(self, view: NetworkView, lower: Tensor, upper: Tensor, directions: Tensor) -> Tensor:
         """The norm of the Hessian, [batch, 1]; cost: that of the Lipschitz constants and tails."""
-        require_curvature(view, "first-order")
+        self.require(view)
         net = LayeredView.of(view)
         return hessian_norm(net, net.ranges(lower, upper), directions, self.lipschitz, self.tail).unsqueeze(-1)
 
@@ -84,6 +88,10 @@ class FirstOrderBound(AbstractLocalBound):
             square = widen_up(0.5 * curvature * distance * distance, 6.0)
             growth = torch.minimum(growth, widen_up(linear + torch.where(distance > 1e-300, square, 0.0)))
         return widen_up(found.value_high + growth)
+
+    def objection(self, view: NetworkView) -> str | None:
+        """Activations with kinks."""
+        return curvature_objection(view, "first-order")
 
     def bytes_per_pair(self, view: NetworkView) -> int:
         """Vectors of the layers for the expansion, and matrices for the norms."""

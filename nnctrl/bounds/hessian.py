@@ -33,7 +33,7 @@ def hessian_norm(
     if net.depth == 0:
         return directions.new_zeros(len(directions))
     peaks = [torch.maximum(low.abs(), high.abs()) for low, high in ranges.curvatures]
-    squares = lipschitz.constants(net, ranges, directions, 2.0).hidden ** 2
+    constants = lipschitz.constants(net, ranges, directions, 2.0).hidden
     if tail == "recursion":
         weights = _tails_by_recursion(net, ranges, directions, peaks)
     elif tail == "liplt":
@@ -42,7 +42,8 @@ def hessian_norm(
         weights = torch.fmin(
             _tails_by_recursion(net, ranges, directions, peaks), _tails_by_liplt(net, ranges, directions, peaks)
         )
-    total = grow_up((squares * weights).sum(-1), net.depth + 4)
+    # the square of a constant alone may underflow although its product with the weight does not
+    total = grow_up((constants * (constants * weights)).sum(-1), net.depth + 4)
     return torch.nan_to_num(total, nan=torch.inf, posinf=torch.inf)
 
 

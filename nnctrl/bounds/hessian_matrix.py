@@ -14,11 +14,12 @@ from nnctrl.bounds.base import AbstractLocalBound, UpperBound
 from nnctrl.bounds.expansion import Expansion, expand_at
 from nnctrl.bounds.hessian import curvature_weights
 from nnctrl.bounds.interval import midpoint_radius
-from nnctrl.bounds.layered import LayeredView, require_curvature
+from nnctrl.bounds.layered import LayeredView, curvature_objection
 from nnctrl.bounds.memory import bytes_of_layers
 from nnctrl.bounds.norms import frobenius_up
 from nnctrl.bounds.quadratic import (
     MAX_VERTEX_DIMENSION,
+    Dual,
     congruence_enclosure,
     cross_vertices,
     cube_vertices,
@@ -27,7 +28,6 @@ from nnctrl.bounds.quadratic import (
     over_vertices_up,
 )
 from nnctrl.bounds.view import NetworkView
-from nnctrl.errors import UnsupportedError
 from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF, dot_up, widen_up
 
 
@@ -35,17 +35,22 @@ from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF, dot_up, widen_up
 class HessianMatrixBound(AbstractLocalBound):
     """`f(c) + max g'v + v'Mv/2` with M above the Hessian on the box, known entry by entry; two layers only.
 
-    `maximum`: "dual", by Lagrange duality over the ball around the box in its own scale; "vertices", at the corners of
+    `maximum`: "dual", by Lagrange duality over the ball around the box in its own scale, its variable by bisection;
+    "sdp", the same with the variable of the appendix's semidefinite program; "vertices", at the corners of
     the box with a positive semidefinite M (Proposition 6; at most 10 inputs); "least" of both. A `ball` of the 2-norm
     is treated exactly by duality, one of the 1-norm at its vertices.
     """
 
-    maximum: Literal["dual", "vertices", "least"] = "dual"
+    maximum: Literal["dual", "sdp", "vertices", "least"] = "dual"
     ball: InputBall | None = None
 
     def within(self, ball: InputBall) -> Self:
         """The same bound for the intersection of boxes with `ball`."""
         return replace(self, ball=ball)
+
+    def fact_count(self, view: NetworkView) -> int:
+        """One for every hidden neuron."""
+        return LayeredView.of(view).activations[0].size
 
     def local_facts(self, view: NetworkView, lower: Tensor, upper: Tensor, directions: Tensor) -> Tensor:
         """Upper ends of `(d' W^1)_i phi''(z_i)` per neuron, [batch, width]; cost: one layer of interval propagation."""
@@ -79,17 +84,13 @@ class HessianMatrixBound(AbstractLocalBound):
         matrix, error = _scaled_hessian(net, scale, facts)
         gradient = found.gradient * scale
         size = gradient.shape[-1]
+        dual: Dual = "sdp" if self.maximum == "sdp" else "bisection"
         if p == 2.0:
-            growth = over_ball_up(gradient, matrix, error, 1.0)
+            growth = over_ball_up(gradient, matrix, error, 1.0, dual)
         elif p == 1.0:
             growth = over_vertices_up(gradient, matrix, error, cross_vertices(size))
-        elif self.maximum == "dual":
-            growth = over_cube_up(gradient, matrix, error)
-        elif size > MAX_VERTEX_DIMENSION:
-            raise UnsupportedError(
-                f"the bound hessian-matrix enumerates vertices of at most {MAX_VERTEX_DIMENSION} inputs, not of "
-                f"{size}; use maximum=dual"
-            )
+        elif self.maximum in ("dual", "sdp"):
+            growth = over_cube_up(gradient, matrix, error, dual)
         else:
             growth = over_vertices_up(gradient, matrix, error, cube_vertices(size))
             if self.maximum == "least":
@@ -99,13 +100,20 @@ class HessianMatrixBound(AbstractLocalBound):
         return widen_up(growth + loss)
 
     def _net(self, view: NetworkView) -> LayeredView:
-        require_curvature(view, "hessian-matrix")
-        net = LayeredView.of(view)
-        if net.depth != 1:
-            raise UnsupportedError(
-                f"the bound hessian-matrix is for networks with one hidden layer, not {net.depth}; use first-order"
+        self.require(view)
+        return LayeredView.of(view)
+
+    def objection(self, view: NetworkView) -> str | None:
+        """Activations with kinks, other depths than one hidden layer, too many inputs for vertices."""
+        depth = LayeredView.of(view).depth
+        if depth != 1:
+            return f"the bound 'hessian-matrix' is for networks with one hidden layer, not {depth}; use first-order"
+        if self.maximum in ("vertices", "least") and view.in_size > MAX_VERTEX_DIMENSION:
+            return (
+                f"the bound 'hessian-matrix' enumerates vertices of at most {MAX_VERTEX_DIMENSION} inputs, not of "
+                f"{view.in_size}; use maximum=dual"
             )
-        return net
+        return curvature_objection(view, "hessian-matrix")
 
     def bytes_per_pair(self, view: NetworkView) -> int:
         """Vectors of the layers, and some matrices of the size of the input."""

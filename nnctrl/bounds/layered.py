@@ -97,25 +97,27 @@ class Ranges:
         return tuple(result)
 
 
-def require_curvature(view: NetworkView, bound: str) -> None:
-    """UnsupportedError if some activation is not twice differentiable, naming it and what to use instead."""
+def curvature_objection(view: NetworkView, bound: str) -> str | None:
+    """Why `bound` cannot treat activations that are not twice differentiable; None if there are none."""
     probe = torch.zeros(1, dtype=torch.float64)
     for block in view.blocks:
         for layer in block.activations:
-            for activation, _ in layer.segments:
+            for activation, width in layer.segments:
                 try:
-                    activation.curvature_range(probe, probe)
-                except UnsupportedError as error:
-                    raise UnsupportedError(
+                    activation.curvature_range(probe.expand(width), probe.expand(width))
+                except UnsupportedError:
+                    return (
                         f"the bound '{bound}' needs activations with a second derivative, which '{activation.name}' "
                         "has not; use the bound zeroth-order, crown or taylor"
-                    ) from error
+                    )
+    return None
 
 
 def row_times(row: Tensor, error: Tensor, affine: AffineView) -> tuple[Tensor, Tensor]:
     """Row vectors [batch, m], known up to `error` entrywise, times the weight of a layer, and the error of that."""
     weight = affine.weight
-    spread = error + gamma(weight.shape[0] + 4) * row.abs()
+    # a tiny row underflows here, and the weight may be large
+    spread = error + gamma(weight.shape[0] + 4) * row.abs() + TINY
     product_error = spread @ weight.abs() + TINY
     if affine.weight_radius is not None:
         product_error = product_error + (row.abs() + error) @ affine.weight_radius

@@ -146,7 +146,10 @@ def _least_row(
 
 def _global_slopes(ranges: Ranges) -> tuple[tuple[Tensor, Tensor], ...]:
     """Slopes over the whole line."""
-    everywhere = tuple((torch.full_like(low, -1e300), torch.full_like(high, 1e300)) for low, high in ranges.intervals)
+    largest = torch.finfo(torch.float64).max
+    everywhere = tuple(
+        (torch.full_like(low, -largest), torch.full_like(high, largest)) for low, high in ranges.intervals
+    )
     return Ranges(ranges.activations, everywhere).slopes
 
 

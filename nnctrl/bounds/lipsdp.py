@@ -18,7 +18,6 @@ import math
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -139,7 +138,8 @@ class _Increments:
         scale = torch.full((1, output.matrix.shape[1]), 1.0 / known, dtype=torch.float64)
         rows = output.times_rows(scale)
         solved = self._solve(rows.matrix[0].numpy(), solver)
-        if solved is None:
+        # comparisons with nan are false, so that it would pass for 0
+        if solved is None or not (math.isfinite(solved[0]) and np.isfinite(solved[1]).all()):
             return math.inf
         # the scale is rounded, so `known` is only nearly its inverse
         return _widened(known * self._certified(rows, *solved))
@@ -154,9 +154,11 @@ class _Increments:
             product = first.transposed().scaled(values).times(second)
             form = form.plus(product.halved()).plus(product.transposed().halved())
         symmetric = 0.5 * form.matrix + 0.5 * form.matrix.transpose(-2, -1)
-        _, largest = eigenvalue_range(symmetric, widen_up(2.0 * form.error))
+        largest = float(eigenvalue_range(symmetric, widen_up(2.0 * form.error))[1])
+        if not (math.isfinite(largest) and math.isfinite(rho)):
+            return math.inf
         # |s^k| <= (1 + rounding) |dx^0| for each of the layers
-        rest = max(0.0, float(largest)) * (len(self.sizes) * (1.0 + 1e-12))
+        rest = max(0.0, largest) * (len(self.sizes) * (1.0 + 1e-12))
         return _widened(math.sqrt(_widened(rho + rest)))
 
     def _solve(self, rows: FloatArray, solver: str) -> tuple[float, FloatArray] | None:
@@ -171,9 +173,7 @@ class _Increments:
 
         columns = self._columns
         values = cvxpy.Variable(columns.shape[1], nonneg=True)
-        # the stub of cvxpy does not list all of its functions
-        reshape: Any = vars(cvxpy)["reshape"]
-        form = reshape(columns @ values + square.ravel(), square.shape, order="C")
+        form = cvxpy.reshape(columns @ values + square.ravel(), square.shape, order="C")
         problem = cvxpy.Problem(cvxpy.Minimize(values[0]), [form << 0])
         try:
             with warnings.catch_warnings():

@@ -94,7 +94,7 @@ def _spectral_norm_up(matrix: Tensor) -> Tensor:
     estimate = torch.sqrt((moved * moved).sum(-1).clamp(min=1e-300))
     certified = estimate + (torch.maximum(bound, estimate) - estimate).detach()
     # estimate + (bound - estimate) may round to less than bound
-    result = widen_up(certified, 8.0) * scale.squeeze(-1).squeeze(-1) * (1.0 + 4.0 * UNIT_ROUNDOFF)
+    result = grow_up(widen_up(certified, 8.0) * scale.squeeze(-1).squeeze(-1), 4)
     size = scale.squeeze(-1).squeeze(-1)
     return torch.where(size == 0.0, torch.zeros_like(result), torch.where(torch.isfinite(size), result, math.inf))
 

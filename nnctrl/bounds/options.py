@@ -11,6 +11,7 @@ from nnctrl.bounds.base import AbstractBound
 from nnctrl.bounds.first_order import FirstOrderBound
 from nnctrl.bounds.lipschitz import AbstractLipschitz, LipLT, NaiveLipschitz
 from nnctrl.bounds.lipsdp import LipSDP
+from nnctrl.bounds.optimal_lipschitz import OptimalLipLT
 from nnctrl.bounds.tightest import TightestOf
 from nnctrl.bounds.zeroth_order import ZerothOrderBound
 from nnctrl.errors import InputError
@@ -19,6 +20,7 @@ LIPSCHITZ: dict[str, AbstractLipschitz] = {
     "naive": NaiveLipschitz(),
     "liplt": LipLT(),
     "liplt-global": LipLT(everywhere=True),
+    "liplt-optimal": OptimalLipLT(),
     "lipsdp": LipSDP(),
 }
 

@@ -17,7 +17,7 @@ from nnctrl.sets.rounding import widen_up
 
 
 @dataclass(frozen=True)
-class PlantBound(AbstractGeneralBound):
+class _PlantBound(AbstractGeneralBound):
     """The network's bound plus an outward Taylor bound of the plant.
 
     In a direction d the plant's tapes g, a function of the joint vector J = (state, input, ...) that the network h
@@ -69,7 +69,7 @@ def suited(bound: AbstractBound, view: View) -> AbstractBound:
         return bound
     if not isinstance(view, StepView):
         raise _one_step_only(bound)
-    return PlantBound(bound)
+    return _PlantBound(bound)
 
 
 def _one_step_only(bound: AbstractBound) -> UnsupportedError:

@@ -9,23 +9,32 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
+from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from nnctrl._typing import FloatArray
 from nnctrl.bounds.norms import eigenvalue_range, frobenius_up
 from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF, dot_up, gamma, grow_up, norm_up, widen_down, widen_up
 
 BISECTIONS = 60
+Dual = Literal["bisection", "sdp"]
+
 MAX_VERTEX_DIMENSION = 10
 """Vertices of a cube are enumerated up to this dimension."""
 
 
-def over_ball_up(gradient: Tensor, matrix: Tensor, error: Tensor, radius: float | Tensor) -> Tensor:
+def over_ball_up(
+    gradient: Tensor, matrix: Tensor, error: Tensor, radius: float | Tensor, dual: Dual = "bisection"
+) -> Tensor:
     """Upper bound [batch] over |s|_2 <= `radius`, for every symmetric matrix within `error` [batch] (2-norm) of
     `matrix` [batch, n, n]; `gradient` [batch, n]. inf where nothing is proved.
 
-    Cost: an eigendecomposition and a bisection on scalars.
+    `dual`: nu by bisection, or by the semidefinite program of the appendix (one call of CVXPY per matrix), which gives
+    the same. Cost: an eigendecomposition and a bisection on scalars.
     """
     radius = torch.as_tensor(radius, dtype=gradient.dtype).expand(len(gradient))
     _, largest = eigenvalue_range(matrix, error)
@@ -34,6 +43,13 @@ def over_ball_up(gradient: Tensor, matrix: Tensor, error: Tensor, radius: float 
         values, vectors = torch.linalg.eigh(clean)
         inside = (vectors.transpose(-2, -1) @ gradient.unsqueeze(-1)).squeeze(-1)
         nu = _dual_variable(inside, values, largest, radius)
+        if dual == "sdp":
+            found = [
+                _dual_by_sdp(*(part.numpy() for part in parts)) for parts in zip(gradient, clean, radius, strict=True)
+            ]
+            proposed = torch.tensor(found, dtype=nu.dtype)
+            # a solution on or beyond the edge of the feasible set proves nothing
+            nu = torch.where(proposed > torch.maximum(largest, torch.zeros_like(nu)), proposed, nu)
         solution = (vectors @ (inside / (nu.unsqueeze(-1) - values)).unsqueeze(-1)).squeeze(-1)
     return _certified(gradient, matrix, error, radius, nu, solution, largest)
 
@@ -49,6 +65,24 @@ def _dual_variable(inside: Tensor, values: Tensor, largest: Tensor, radius: Tens
         longer = length > radius
         low, high = torch.where(longer, middle, low), torch.where(longer, high, middle)
     return high
+
+
+def _dual_by_sdp(gradient: FloatArray, matrix: FloatArray, radius: FloatArray) -> float:
+    """nu of `min t + nu radius^2 / 2` with [[nu I - M, g], [g', 2 t]] positive semidefinite; nan where it fails."""
+    import cvxpy
+
+    size = len(gradient)
+    nu, t = cvxpy.Variable(nonneg=True), cvxpy.Variable()
+    corner = cvxpy.reshape(2.0 * t, (1, 1), order="C")
+    block = cvxpy.bmat([[nu * np.eye(size) - matrix, gradient[:, None]], [gradient[None], corner]])
+    problem = cvxpy.Problem(cvxpy.Minimize(t + 0.5 * float(radius) ** 2 * nu), [block >> 0])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # any nu is certified afterwards
+            problem.solve(solver="CLARABEL")
+    except cvxpy.error.SolverError:
+        return math.nan
+    return math.nan if nu.value is None else float(nu.value)
 
 
 def _certified(
@@ -80,17 +114,17 @@ def _certified(
     return torch.where((kappa > 0.0) & torch.isfinite(total), total, math.inf)
 
 
-def over_cube_up(gradient: Tensor, matrix: Tensor, error: Tensor) -> Tensor:
+def over_cube_up(gradient: Tensor, matrix: Tensor, error: Tensor, dual: Dual = "bisection") -> Tensor:
     """Upper bound [batch] over |s|_inf <= 1: the least of the ball around the cube and of the sum of absolute entries
     (`s_i s_j <= 1`, negative diagonal entries counting as 0).
     """
     size = gradient.shape[-1]
-    ball = over_ball_up(gradient, matrix, error, math.sqrt(size) * (1.0 + 4.0 * UNIT_ROUNDOFF))
+    ball = over_ball_up(gradient, matrix, error, math.sqrt(size) * (1.0 + 4.0 * UNIT_ROUNDOFF), dual)
     diagonal = matrix.diagonal(dim1=-2, dim2=-1)
     off = (matrix - torch.diag_embed(diagonal)).abs().sum((-2, -1))
     entries = 0.5 * (off + diagonal.clamp(min=0.0).sum(-1) + size * error)
     row_sum = widen_up(grow_up(gradient.abs().sum(-1), size) + grow_up(entries, size * size + 4))
-    return torch.fmin(ball, torch.nan_to_num(row_sum, nan=math.inf))
+    return torch.fmin(ball, torch.nan_to_num(row_sum, nan=math.inf, posinf=math.inf))
 
 
 def over_vertices_up(gradient: Tensor, matrix: Tensor, error: Tensor, vertices: Tensor) -> Tensor:
@@ -108,7 +142,7 @@ def over_vertices_up(gradient: Tensor, matrix: Tensor, error: Tensor, vertices: 
     slack = gamma(size * 2 + 8) * (gradient.abs() @ vertices.abs().T + magnitude) + TINY
     extra = (error + shift).unsqueeze(-1) * lengths
     values = widen_up(linear + 0.5 * (square + grow_up(extra, 6)) + grow_up(slack, 8), 6.0)
-    return torch.nan_to_num(values, nan=math.inf).amax(-1)
+    return torch.nan_to_num(values, nan=math.inf, posinf=math.inf).amax(-1)
 
 
 def cube_vertices(size: int) -> Tensor:

@@ -35,31 +35,28 @@ class TightestOf(AbstractLocalBound):
             raise InputError("the tightest of no bounds was asked for; give at least one")
 
     def within(self, ball: InputBall) -> Self:
-        """The same with every bound that knows balls restricted to `ball`."""
-        return type(self)(tuple(b.within(ball) if hasattr(b, "within") else b for b in self.bounds))
+        """The least of the parts within `ball`."""
+        return type(self)(tuple(bound.within(ball) for bound in self.bounds))
+
+    def fact_count(self, view: NetworkView) -> int:
+        """Those of all bounds."""
+        return sum(self._counts(view))
+
+    def _counts(self, view: NetworkView) -> list[int]:
+        return [b.fact_count(view) if isinstance(b, AbstractLocalBound) else 0 for b in self.bounds]
 
     def local_facts(self, view: NetworkView, lower: Tensor, upper: Tensor, directions: Tensor) -> Tensor:
-        """For every bound the number of its facts, then its facts, side by side."""
-        parts = []
-        for bound in self.bounds:
-            facts = (
-                bound.local_facts(view, lower, upper, directions)
-                if isinstance(bound, AbstractLocalBound)
-                else lower.new_zeros(len(lower), 0)
-            )
-            parts += [facts.new_full((len(facts), 1), float(facts.shape[1])), facts]
-        return torch.cat(parts, -1)
+        """The facts of all bounds side by side."""
+        local = [bound for bound in self.bounds if isinstance(bound, AbstractLocalBound)]
+        parts = [bound.local_facts(view, lower, upper, directions) for bound in local]
+        return torch.cat(parts, -1) if parts else lower.new_zeros(len(lower), 0)
 
     def upper_from(
         self, view: NetworkView, lower: Tensor, upper: Tensor, directions: Tensor, facts: Tensor
     ) -> UpperBound:
         """See `AbstractLocalBound.upper_from`; cost: the sum of all."""
         best: UpperBound | None = None
-        start = 0
-        for bound in self.bounds:
-            size = int(facts[0, start]) if len(facts) else 0
-            own = facts[:, start + 1 : start + 1 + size]
-            start += 1 + size
+        for bound, own in zip(self.bounds, facts.split(self._counts(view), -1), strict=True):
             found = (
                 bound.upper_from(view, lower, upper, directions, own)
                 if isinstance(bound, AbstractLocalBound)
@@ -79,6 +76,10 @@ class TightestOf(AbstractLocalBound):
         if best is None:
             raise ValueError("no bound was evaluated")
         return best
+
+    def objection(self, view: NetworkView) -> str | None:
+        """The first of any part."""
+        return next((why for why in (bound.objection(view) for bound in self.bounds) if why is not None), None)
 
     def bytes_per_pair(self, view: NetworkView) -> int:
         """That of the largest."""

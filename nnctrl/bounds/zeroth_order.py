@@ -43,6 +43,10 @@ class ZerothOrderBound(AbstractLocalBound):
         """The same bound for the intersection of boxes with `ball`."""
         return replace(self, ball=ball)
 
+    def fact_count(self, view: NetworkView) -> int:
+        """The constant and a scale per input."""
+        return 1 + view.in_size
+
     def local_facts(self, view: NetworkView, lower: Tensor, upper: Tensor, directions: Tensor) -> Tensor:
         """The constant, then the scale of every input, [batch, 1 + n]; cost: that of the Lipschitz constants."""
         net = LayeredView.of(view)

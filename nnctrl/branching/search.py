@@ -15,6 +15,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from nnctrl.bounds.ball import InputBall
 from nnctrl.bounds.base import AbstractBound
 from nnctrl.bounds.plant_bound import suited
 from nnctrl.bounds.view import NetworkView, View
@@ -55,9 +56,12 @@ class _Incumbents:
     directions: Tensor
     values: Tensor
     points: Tensor
+    ball: InputBall | None
 
     def offer(self, pairs: Tensor, points: Tensor) -> None:
         """Evaluate `points` [batch, n] for the directions numbered `pairs` [batch] and keep what is better."""
+        if self.ball is not None:
+            points = self.ball.pulled(points)
         with torch.no_grad():
             values = (self.view(points) * self.directions[pairs]).sum(-1)
         best = torch.full_like(self.values, -torch.inf).scatter_reduce(0, pairs, values, "amax")
@@ -77,15 +81,19 @@ def maximise(
     tolerance: Tensor,
     meter: Meter,
     starts: Tensor,
+    ball: InputBall | None = None,
 ) -> SupportSearch:
-    """Bound the support function of the image of one box [lower, upper] (n) in `directions` [p, m].
+    """Bound the support function of the image of one box [lower, upper] (n) in `directions` [p, m], or of its
+    intersection with `ball`, of which parts that miss the ball are dropped.
 
     `tolerance` [p]: how far above an attained value a bound may stay; the search gives up, with the bound it has, where
     the rounding of the bound at a point is larger. `starts` [q, n]: points of the box to begin the
     search for attained values from. Cost: one bound per pair; the memory is limited by the batch and by the frontier,
     which `meter` watches. UnsupportedError for a bound that is for networks only and a view that is more (`suited`).
     """
-    incumbents = _first_incumbents(view, lower, upper, directions, starts)
+    if ball is not None:
+        bound = bound.within(ball)
+    incumbents = _first_incumbents(view, lower, upper, directions, starts, ball)
     # a suited bound takes this view, whatever it is
     network = cast("NetworkView", view)
     evaluator, before = Evaluator(network, suited(bound, view), directions, meter, branching.refresh), meter.nodes
@@ -113,6 +121,8 @@ def maximise(
         chosen, rest = rank[: evaluator.batch], rank[evaluator.batch :]
         children = _children(evaluator, frontier.select(chosen), branching)
         branches += len(children)
+        if ball is not None:
+            children = children.select(~ball.misses(children.lower, children.upper))
         incumbents.offer(children.pairs, _corner(children.lower, children.upper, children.found.slope))
         frontier = frontier.select(rest).joined(children)
     result = settled.scatter_reduce(0, frontier.pairs, frontier.found.upper, "amax")
@@ -142,11 +152,15 @@ def _corner(lower: Tensor, upper: Tensor, slope: Tensor) -> Tensor:
     return torch.where(slope > 0.0, upper, torch.where(slope < 0.0, lower, 0.5 * lower + 0.5 * upper))
 
 
-def _first_incumbents(view: View, lower: Tensor, upper: Tensor, directions: Tensor, starts: Tensor) -> _Incumbents:
+def _first_incumbents(
+    view: View, lower: Tensor, upper: Tensor, directions: Tensor, starts: Tensor, ball: InputBall | None
+) -> _Incumbents:
     """Best start for each direction, improved by projected gradient steps of shrinking size."""
+    if ball is not None:
+        starts = ball.pulled(starts)
     with torch.no_grad():
         values, where = (view(starts) @ directions.T).max(0)
-    incumbents = _Incumbents(view, directions, values, starts[where].clone())
+    incumbents = _Incumbents(view, directions, values, starts[where].clone(), ball)
     pairs = torch.arange(len(directions))
     point, step = incumbents.points.clone(), 1.0
     for _ in range(ASCENT_STEPS):
@@ -155,6 +169,8 @@ def _first_incumbents(view: View, lower: Tensor, upper: Tensor, directions: Tens
             (gradient,) = torch.autograd.grad((view(variable) * directions).sum(), variable)
         target = _corner(lower, upper, gradient)
         point = torch.minimum(torch.maximum(point + step * (target - point), lower), upper)
+        if ball is not None:
+            point = ball.pulled(point)
         incumbents.offer(pairs, point)
         step *= 0.6
     return incumbents

@@ -76,7 +76,7 @@ def parametrise(initial: AbstractSet, lift: Callable[[Affine], Affine]) -> Param
     if isinstance(initial, Ball):
         initial = Ellipsoid(initial.centre, initial.radius * np.eye(initial.dim))
     if isinstance(initial, Ellipsoid):
-        ones = np.ones(initial.dim)
+        ones = np.ones(initial.shape.shape[1])
         affine = lift(Affine(initial.shape, initial.centre))
         return Parametrisation(
             tensor(-ones), tensor(ones), affine, _misses_unit_ball, _in_unit_ball, tensor(0.0 * ones)

@@ -1,15 +1,14 @@
 """Certified lower bounds on the Euclidean distance between convex sets.
 
 A direction d with `min d'b - max d'a = gap > 0` proves that the sets are at least gap / |d| apart, and the direction
-from one closest point to the other proves the distance itself. It is found in floating point by the minimum-norm point
-of the difference b - a (Gilbert 1966; Wolfe 1976): keep a few support points, take the shortest vector of their convex
-hull, add the support point of that direction, until none is nearer. The gap is then evaluated with outward-rounded
-support functions about a common origin, so that large coordinates do not cancel in it.
+from one closest point to the other proves the distance itself. It is found in floating point (see `closest_points`).
+The gap is then evaluated with outward-rounded support functions about a common origin, so that large coordinates do not
+cancel in it, and in a direction of a length such that neither tiny nor huge sets are lost in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,19 +16,20 @@ import numpy as np
 from nnctrl._typing import FloatArray
 from nnctrl.errors import DimensionError
 from nnctrl.sets.base import AbstractSet, read_only
-from nnctrl.sets.box import Box
-from nnctrl.sets.ellipsoid import Ball
-from nnctrl.sets.linear_program import minimise
-from nnctrl.sets.polytope import DualBound, Polytope
-from nnctrl.sets.rounding import add_down, add_up, dot_up, norm_up, widen_down
+from nnctrl.sets.closest_points import (
+    SupportPoints,
+    better_directions,
+    closest_points,
+    face_normals,
+)
+from nnctrl.sets.ellipsoid import Ball, Ellipsoid
+from nnctrl.sets.polyhedral_bounds import FLAT, DualBound
+from nnctrl.sets.polytope import Polytope
+from nnctrl.sets.rounding import add_down, add_up, dot_up, norm_up
+from nnctrl.sets.scaled_program import ScaledProgram, exponents_of
 
-MAX_ITERATIONS = 500
-
-PRECISION = 1e-11
-"""Relative size of the optimality gap of the squared distance at which the search for a direction stops."""
-
-SupportPoints = Callable[[FloatArray], FloatArray]
-"""Farthest point [n] of a set in a direction [n], minus a common origin."""
+NEARBY = 1e-6
+"""Share of the size of the numbers by which the part of a polyhedron that is searched is enlarged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,25 +45,6 @@ class Separation:
     gap: float
 
 
-@dataclass(frozen=True, eq=False)
-class ClosestPoints:
-    """Approximate closest points of a and b (minus the origin of the search); nothing is certified.
-
-    `active` [k, n] are the support points of b - a whose convex hull holds the vector between them; `size` is that of
-    the numbers that entered, whose rounding the shift carries.
-    """
-
-    of_a: FloatArray
-    of_b: FloatArray
-    active: FloatArray
-    size: float
-
-    @property
-    def shift(self) -> FloatArray:
-        """From a to b [n]; 0 where they meet."""
-        return self.of_b - self.of_a
-
-
 @np.errstate(all="ignore")
 def distance_lower_bound(a: AbstractSet, b: AbstractSet) -> Separation:
     """Certified lower bound of the distance of two sets, close to it unless they (nearly) touch.
@@ -76,12 +57,21 @@ def distance_lower_bound(a: AbstractSet, b: AbstractSet) -> Separation:
     support_a, support_b = _core_points(a, b, origin), _core_points(b, a, origin)
     points = closest_points(support_a, support_b, a.dim)
     directions = [points.shift, *face_normals(points, support_a, support_b)]
+    if isinstance(a, Ellipsoid) or isinstance(b, Ellipsoid):
+        directions += better_directions(points, support_a, support_b)
     # of an unbounded polyhedron only directions without any rounding prove something: the stored normals
     for of, sign in ((a, 1.0), (b, -1.0)):
-        if isinstance(of, Polytope) and _is_unbounded(of):
+        if isinstance(of, Polytope) and not of.bounds.are_finite:
             directions += list(sign * of.normals)
-    found = [separation(a, b, direction, origin) for direction in directions]
+    # half the exponent keeps the gap as far from overflow and underflow as the length of the direction
+    half = math.frexp(points.size)[1] // 2
+    found = [separation(a, b, _of_size(direction, -half), origin) for direction in directions]
     return max(found, key=lambda one: (one.distance, one.gap))
+
+
+def _of_size(direction: FloatArray, exponent: int) -> FloatArray:
+    """The direction times the power of two that makes its largest entry about 2^exponent."""
+    return np.ldexp(direction, exponent - math.frexp(abs(direction).max())[1])
 
 
 def check_same_space(a: AbstractSet, b: AbstractSet) -> None:
@@ -108,46 +98,73 @@ def separation(a: AbstractSet, b: AbstractSet, direction: FloatArray, origin: Fl
     (exact on a) or d + e_b (exact on b) and moving the other set's error to its extent X gives
     `gap = -h_a - h_b - (|e_a| + |e_b|)'X`, in a direction of length at most ||d| + |e||.
     """
-    nothing = Separation(0.0, read_only(direction), 0.0)
+    if not (direction.any() and np.isfinite(direction).all()):
+        return Separation(0.0, read_only(direction), 0.0)
     bound_a, bound_b = _half_space(a, direction, origin), _half_space(b, -direction, origin)
-    if bound_a is None or bound_b is None or not direction.any():
-        return nothing
+    found = _separation(a, b, direction, origin, bound_a, bound_b)
+    is_hopeless = bound_a is None or bound_b is None or not bound_a.value + bound_b.value < 0.0
+    if found.gap > 0.0 or is_hopeless or (_is_bounded(a) and _is_bounded(b)):
+        return found
+    # the residual of a bound cannot be moved to where a set has no end
+    bound_a, bound_b = _exact_half_space(a, direction, origin), _exact_half_space(b, -direction, origin)
+    return _separation(a, b, direction, origin, bound_a, bound_b)
+
+
+def _separation(
+    a: AbstractSet,
+    b: AbstractSet,
+    direction: FloatArray,
+    origin: FloatArray,
+    bound_a: DualBound | None,
+    bound_b: DualBound | None,
+) -> Separation:
+    """What two bounds prove."""
+    best = Separation(0.0, read_only(direction), 0.0)
+    if bound_a is None or bound_b is None:
+        return best
     gap = add_down(np.float64(-bound_a.value), np.float64(-bound_b.value))
     error = add_up(bound_a.residual, bound_b.residual)
     if not error.any():
-        return _separation(gap, norm_up(direction), direction)
-    best = nothing
+        return _divided(gap, norm_up(direction), direction)
     for moved, exact in ((a, bound_b), (b, bound_a)):
         extent = _extent(moved, origin)
         loss = dot_up(error[error > 0.0], extent[error > 0.0])
         length = norm_up(add_up(abs(direction), exact.residual))
-        candidate = _separation(add_down(gap, -loss), length, direction)
+        candidate = _divided(add_down(gap, -loss), length, direction)
         best = max(best, candidate, key=lambda one: (one.distance, one.gap))
     return best
 
 
-def _separation(gap: FloatArray, length: FloatArray, direction: FloatArray) -> Separation:
+def _divided(gap: FloatArray, length: FloatArray, direction: FloatArray) -> Separation:
     if not gap > 0.0 or not np.isfinite(length):
         return Separation(0.0, read_only(direction), 0.0)
-    return Separation(max(0.0, float(widen_down(gap / length))), read_only(direction), float(gap))
+    # a quotient is rounded to the nearest double, so the real one is above the next lower
+    return Separation(float(np.nextafter(gap / length, 0.0)), read_only(direction), float(gap))
 
 
 def _half_space(of: AbstractSet, direction: FloatArray, origin: FloatArray) -> DualBound | None:
     if isinstance(of, Polytope):
-        return of.dual_bound(direction, origin)
+        return of.bounds.dual_bound(direction, origin)
     return DualBound(np.zeros(of.dim), float(of.support(direction, origin)))
+
+
+def _exact_half_space(of: AbstractSet, direction: FloatArray, origin: FloatArray) -> DualBound | None:
+    """The same, of an unbounded polyhedron without a residual."""
+    if isinstance(of, Polytope) and not of.bounds.are_finite:
+        return of.bounds.exact_bound(direction, origin)
+    return _half_space(of, direction, origin)
+
+
+def _is_bounded(of: AbstractSet) -> bool:
+    return not isinstance(of, Polytope) or of.bounds.are_finite
 
 
 def _extent(of: AbstractSet, origin: FloatArray) -> FloatArray:
     """Upper bounds [n] of |x - origin| over the set; inf where it is unbounded."""
     if isinstance(of, Polytope):
-        return of.extent(origin)
+        return of.bounds.extent(origin)
     box = of.bounding_box()
     return np.maximum(add_up(box.upper, -origin), add_up(origin, -box.lower))
-
-
-def _is_unbounded(of: Polytope) -> bool:
-    return not np.isfinite(of.reach).all()
 
 
 def _core_points(of: AbstractSet, other: AbstractSet, origin: FloatArray) -> SupportPoints:
@@ -165,89 +182,24 @@ def support_points(of: AbstractSet, other: AbstractSet, origin: FloatArray) -> S
     """
     if not isinstance(of, Polytope):
         return lambda direction: of.support_vector(direction, origin)
-    apart = 2.0 * float(np.linalg.norm(a_point(of) - a_point(other))) + 1e-6
-    if isinstance(other, Polytope) and _is_unbounded(other):
-        near = Box.from_centre(a_point(other), 1e3 * apart)
+    own, point = of.interior_point, a_point(other)
+    apart = 2.0 * norm_up(own - point) + NEARBY * max(abs(own).max(), abs(point).max())
+    if isinstance(other, Polytope) and not other.bounds.are_finite:
+        lower, upper = point - 1e3 * apart, point + 1e3 * apart
     else:
         near = other.bounding_box()
-    part = np.stack([near.lower - origin - apart, near.upper - origin + apart], axis=1)
-    return _clipped_polytope(of, origin, part)
+        lower, upper = near.lower, near.upper
+        apart = apart + NEARBY * near.radius.max()
+    return _clipped_polytope(of, origin, lower - origin - apart, upper - origin + apart)
 
 
-def _clipped_polytope(of: Polytope, origin: FloatArray, part: FloatArray) -> SupportPoints:
-    """Support points of the polytope within the box `part` [n, 2] about the origin, by linear programming."""
-    lengths = np.linalg.norm(of.normals, axis=1)
-    rows, slack = of.normals / lengths[:, None], (of.offsets - of.normals @ origin) / lengths
-    size = float(abs(part).max())
+def _clipped_polytope(of: Polytope, origin: FloatArray, lower: FloatArray, upper: FloatArray) -> SupportPoints:
+    """Support points of the polytope within the box [lower, upper] about the origin, by linear programming."""
+    sizes = exponents_of(np.maximum(abs(lower), abs(upper)))
+    program = ScaledProgram.about(of.normals, of.offsets, origin, np.maximum(sizes, sizes.max() - FLAT))
 
     def farthest(direction: FloatArray) -> FloatArray:
-        length = np.linalg.norm(direction)
-        solution = minimise(-direction / (length or 1.0), A_ub=rows, b_ub=slack / size, bounds=part / size)
-        return size * solution.x if solution.status == "optimal" else of.interior_point - origin
+        point = program.farthest_within(direction, lower, upper)
+        return of.interior_point - origin if point is None else point
 
     return farthest
-
-
-def closest_points(support_a: SupportPoints, support_b: SupportPoints, dim: int) -> ClosestPoints:
-    """Approximate closest points of two sets given by their support points."""
-    start = np.ones(dim)
-    of_a, of_b = support_a(start)[None], support_b(-start)[None]
-    best = ClosestPoints(of_a[0], of_b[0], of_b - of_a, _size(of_a, of_b))
-    for _ in range(MAX_ITERATIONS):
-        shift = best.shift
-        squared = float(shift @ shift)
-        if squared <= (1e-15 * best.size) ** 2:
-            break
-        new_a, new_b = support_a(shift), support_b(-shift)
-        if float(shift @ (shift - (new_b - new_a))) <= PRECISION * squared:
-            break
-        of_a, of_b = np.concatenate([of_a, new_a[None]]), np.concatenate([of_b, new_b[None]])
-        weights = _shortest_combination(of_b - of_a)
-        used = weights > 0.0
-        of_a, of_b, weights = of_a[used], of_b[used], weights[used]
-        closer = ClosestPoints(weights @ of_a, weights @ of_b, of_b - of_a, _size(of_a, of_b))
-        if float(closer.shift @ closer.shift) >= squared:
-            # no progress in floating point
-            break
-        best = closer
-    return best
-
-
-def face_normals(points: ClosestPoints, support_a: SupportPoints, support_b: SupportPoints) -> list[FloatArray]:
-    """Directions for sets a small gap apart, orthogonal to their closest faces; none where the shift is accurate.
-
-    The shift between close faces is a difference of nearly equal points, but the edges of the faces are known to full
-    precision. So the shift is made orthogonal to the edges found so far, and the support point of that direction is
-    taken for one more vertex of the face, until the face is complete.
-    """
-    normals: list[FloatArray] = []
-    shift, active = points.shift, points.active
-    if not 0.0 < np.linalg.norm(shift) < 3e-3 * points.size:
-        return normals
-    for _ in range(len(shift)):
-        _, sizes, directions = np.linalg.svd(active[1:] - active[0], full_matrices=False)
-        along = directions[sizes > 1e-9 * sizes.max(initial=0.0)]
-        normal = shift - along.T @ (along @ shift)
-        normal = normal - along.T @ (along @ normal)
-        if not normal.any():
-            break
-        normals.append(normal)
-        active = np.concatenate([active, (support_b(-normal) - support_a(normal))[None]])
-    return normals
-
-
-def _size(of_a: FloatArray, of_b: FloatArray) -> float:
-    return float(max(abs(of_a).max(), abs(of_b).max()))
-
-
-def _shortest_combination(points: FloatArray) -> FloatArray:
-    """Weights [k] >= 0 of sum 1 of the shortest vector in the convex hull of `points` [k, n].
-
-    Least squares min |V'w|^2 + (1'w - 1)^2 over w >= 0 is solved by a multiple of those weights.
-    """
-    from scipy.optimize import nnls
-
-    scale = np.sqrt((points * points).sum(axis=1)).min()
-    system = np.concatenate([points.T / scale if scale > 0.0 else points.T, np.ones((1, len(points)))])
-    weights, _ = nnls(system, np.eye(len(system))[-1])
-    return weights / weights.sum()

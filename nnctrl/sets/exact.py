@@ -43,3 +43,14 @@ def fraction_up(value: Fraction) -> float:
     except OverflowError:
         return math.inf if value > 0 else -math.nextafter(math.inf, 0.0)
     return near if Fraction(near) >= value else math.nextafter(near, math.inf)
+
+
+def fraction_near(value: Fraction) -> float:
+    """A double next to `value`, a finite one."""
+    largest = Fraction(math.nextafter(math.inf, 0.0))
+    return float(max(min(value, largest), -largest))
+
+
+def exact_vector(values: Iterable[float]) -> list[Fraction]:
+    """Finite doubles as rational numbers."""
+    return [Fraction(float(value)) for value in values]

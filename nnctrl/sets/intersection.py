@@ -15,11 +15,10 @@ import numpy as np
 from nnctrl._typing import FloatArray
 from nnctrl.sets.base import AbstractSet, read_only
 from nnctrl.sets.box import Box
+from nnctrl.sets.closest_points import SupportPoints, closest_points
 from nnctrl.sets.distance import (
-    SupportPoints,
     a_point,
     check_same_space,
-    closest_points,
     common_origin,
     distance_lower_bound,
     support_points,
@@ -68,7 +67,7 @@ def intersects(a: AbstractSet, b: AbstractSet) -> Intersection:
         points = closest_points(
             _shrunk(support_a, middle_a - origin, share), _shrunk(support_b, middle_b - origin, share), a.dim
         )
-        if np.linalg.norm(points.shift) > NEAR * points.size:
+        if np.linalg.norm(points.shift / points.unit) > NEAR * points.size / points.unit:
             continue
         for candidate in (0.5 * points.of_a + 0.5 * points.of_b, points.of_a, points.of_b):
             for point in (_snapped(a, _snapped(b, candidate + origin)), _snapped(b, _snapped(a, candidate + origin))):

@@ -119,7 +119,11 @@ class Interval:
             return np.maximum(add_up(self.upper, -middle), add_up(middle, -self.lower))
 
     def contains(self, other: Interval | ArrayLike) -> BoolArray:
-        """Entrywise, whether numbers or whole intervals lie inside; exact. nan lies nowhere."""
+        """Entrywise, whether `other` lies inside, both ends included; an interval does if all of its numbers do.
+
+        Decided exactly for the stored ends; an integer beyond 2^53 is read as the double that it converts to. nan lies
+        nowhere, and the whole line only in the whole line, whatever undefined value it stands for.
+        """
         low, high = (other.lower, other.upper) if isinstance(other, Interval) else (np.asarray(other),) * 2
         return (self.lower <= low) & (high <= self.upper)
 

@@ -38,7 +38,13 @@ def minimise(
     b_eq: FloatArray | None = None,
     bounds: FloatArray | None = None,
 ) -> Solution:
-    """min cost'x subject to A_ub x <= b_ub, A_eq x = b_eq, and bounds [q, 2] (default: none)."""
+    """min cost'x subject to A_ub x <= b_ub, A_eq x = b_eq, and bounds [q, 2] (default: none).
+
+    "failed" for data that are not finite, as after an overflow.
+    """
+    empty = np.zeros(0)
+    if not all(part is None or np.isfinite(part).all() for part in (cost, A_ub, b_ub, A_eq, b_eq)):
+        return Solution("failed", empty, empty, empty)
     # part of the time that a user waits for `import nnctrl`, and needed by few
     from scipy.optimize import linprog
 
@@ -53,6 +59,5 @@ def minimise(
         options={"primal_feasibility_tolerance": TOLERANCE, "dual_feasibility_tolerance": TOLERANCE},
     )
     if result.status != 0:
-        empty = np.zeros(0)
         return Solution(STATUSES.get(result.status, "failed"), empty, empty, empty)
     return Solution("optimal", result.x, result.ineqlin.marginals, result.eqlin.marginals)

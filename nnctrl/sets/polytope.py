@@ -1,19 +1,10 @@
-"""Polyhedra: finitely many linear inequalities, bounded or not.
-
-The support function is certified by duality. Any y >= 0 with A'y = d proves d'x <= b'y on {A x <= b}. Multipliers from
-a linear program satisfy the equation up to a residual e = d - A'y, which is known exactly in rational arithmetic, and
-then d'x <= b'y + |e|'X where X bounds |x|. Such an X follows from the same inequalities for d = +-e_i: with beta_i
-their bounds and the rows of E their residuals, |x| <= beta + E |x|, so |x|_inf <= |beta|_inf / (1 - |E|_inf). Where X
-is infinite and the residual is not exactly 0 the support function is inf: the truth for directions off the cone of the
-normals, the best known for others.
-"""
+"""Polyhedra: finitely many linear inequalities, bounded or not; their bounds are those of `polyhedral_bounds`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,15 +13,8 @@ from nnctrl.errors import DimensionError, InputError, UnsupportedError
 from nnctrl.sets.base import AbstractSet, Containment, finite_array, read_only
 from nnctrl.sets.box import Box
 from nnctrl.sets.exact import exact_dot, exact_residual, fraction_up
-from nnctrl.sets.linear_program import minimise
-from nnctrl.sets.rounding import add_down, add_up, dot_down, dot_up, grow_up
-
-
-class DualBound(NamedTuple):
-    """A proof about {A x <= b}: `(d - e)'(x - origin) <= value` for some e with |e| <= residual."""
-
-    residual: FloatArray
-    value: float
+from nnctrl.sets.polyhedral_bounds import PolyhedralBounds, find_interior_point
+from nnctrl.sets.rounding import add_down, add_up, dot_down, dot_up
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,97 +59,29 @@ class Polytope(AbstractSet):
 
     @cached_property
     def interior_point(self) -> FloatArray:
-        """Centre [n] of a largest inscribed ball (of bounded size), in floating point; InputError if there is none."""
-        lengths = np.linalg.norm(self.normals, axis=1)
-        point = np.zeros(self.dim)
-        # the second pass, about the first answer, works with numbers of the polytope's own size
-        for _ in range(2):
-            slack = (self.offsets - self.normals @ point) / lengths
-            size = abs(slack).max() or 1.0
-            rows = np.concatenate([self.normals / lengths[:, None], np.ones((len(lengths), 1))], axis=1)
-            limit = np.array([[-np.inf, np.inf]] * self.dim + [[-np.inf, 1.0]])
-            solution = minimise(-np.eye(self.dim + 1)[self.dim], A_ub=rows, b_ub=slack / size, bounds=limit)
-            if solution.status != "optimal" or solution.x[-1] < -1e-9:
-                raise InputError(
-                    f"no point satisfies the {len(self.normals)} inequalities of a polytope; give one that is not empty"
-                )
-            point = point + size * solution.x[:-1]
-        return read_only(point)
+        """A point [n] deep inside, in floating point; InputError if the polytope is empty."""
+        return read_only(find_interior_point(self.normals, self.offsets))
 
     @cached_property
-    def reach(self) -> FloatArray:
-        """Certified bounds X [n] of |x - interior_point| over the polytope; inf where none is proved."""
-        axes, size = np.eye(self.dim), self.dim
-        bound, defect = np.zeros(size), np.zeros((size, size))
-        for i in range(size):
-            for sign in (1.0, -1.0):
-                dual = self.dual_bound(sign * axes[i], self.interior_point)
-                bound[i] = np.inf if dual is None else max(bound[i], dual.value)
-                if dual is None:
-                    break
-                defect[i] = np.maximum(defect[i], dual.residual)
-        # a coordinate counts as bounded only with residuals in bounded coordinates
-        bounded = np.isfinite(bound)
-        for _ in range(size):
-            bounded = bounded & ~defect[:, ~bounded].any(axis=1)
-        rows = grow_up(defect.sum(axis=1), size)
-        if not bounded.any() or not (rows[bounded] < 0.5).all():
-            return read_only(np.full(size, np.inf))
-        # 1 / (1 - |E|_inf) <= 2
-        return read_only(np.where(bounded, grow_up(bound + rows * 2.0 * bound[bounded].max(), 4), np.inf))
-
-    def dual_bound(self, direction: FloatArray, origin: FloatArray) -> DualBound | None:
-        """The best inequality known for d = `direction` [n]; None if the polytope seems unbounded that way."""
-        multipliers, _ = self._solve(direction, origin)
-        if multipliers is None:
-            return None
-        used = np.flatnonzero(multipliers)
-        if len(used) == 1:
-            single = self._single_face_bound(int(used[0]), direction, origin)
-            if single is not None:
-                return single
-        error = exact_residual(direction, self.normals.T, multipliers)
-        value = Fraction(0)
-        for i in np.flatnonzero(multipliers):
-            slack = Fraction(float(self.offsets[i])) - exact_dot(self.normals[i], origin)
-            value += Fraction(float(multipliers[i])) * slack
-        return DualBound(np.array([fraction_up(abs(e)) for e in error]), fraction_up(value))
-
-    def _single_face_bound(self, face: int, direction: FloatArray, origin: FloatArray) -> DualBound | None:
-        """The bound that one face gives where its normal is exactly parallel to the direction: it has no residual.
-
-        Only such bounds hold on a polyhedron that is unbounded in other directions.
-        """
-        normal = [Fraction(float(v)) for v in self.normals[face]]
-        goal = [Fraction(float(v)) for v in direction]
-        lead = int(np.argmax(abs(self.normals[face])))
-        factor = goal[lead] / normal[lead]
-        if factor <= 0 or any(g != factor * v for g, v in zip(goal, normal, strict=True)):
-            return None
-        slack = Fraction(float(self.offsets[face])) - exact_dot(self.normals[face], origin)
-        return DualBound(np.zeros(self.dim), fraction_up(factor * slack))
-
-    @np.errstate(all="ignore")
-    def extent(self, origin: FloatArray) -> FloatArray:
-        """Certified bounds [n] of |x - origin| over the polytope; inf where none is proved."""
-        apart = np.maximum(add_up(self.interior_point, -origin), add_up(origin, -self.interior_point))
-        return add_up(self.reach, apart)
+    def bounds(self) -> PolyhedralBounds:
+        """Proved bounds of the polytope about its interior point."""
+        return PolyhedralBounds(self.normals, self.offsets, self.interior_point)
 
     def bounding_box(self) -> Box:
-        """Support function along the axes; UnsupportedError naming the coordinate in which it is unbounded."""
+        """Support function along the axes; UnsupportedError naming a coordinate in which no bound is found."""
         return self._box
 
     @cached_property
+    @np.errstate(all="ignore")
     def _box(self) -> Box:
-        axes, point = np.eye(self.dim), self.interior_point
-        above, below = self._support(axes, point), self._support(-axes, point)
-        unbounded = np.flatnonzero(~(np.isfinite(above) & np.isfinite(below)))
+        unbounded = np.flatnonzero(~np.isfinite(self.bounds.reach))
         if unbounded.size:
             raise UnsupportedError(
-                f"a polytope is unbounded along coordinate {int(unbounded[0])}, so it has no bounding box; "
-                "intersect it with a box"
+                f"a polytope is unbounded along coordinate {int(unbounded[0])} (or too large to prove that it is not), "
+                "so it has no bounding box; intersect it with a box"
             )
-        return Box(add_down(point, -below), add_up(point, above))
+        above, below = self.bounds.along_axes()
+        return Box(add_down(self.interior_point, -below), add_up(self.interior_point, above))
 
     def minkowski_sum(self, other: AbstractSet) -> Polytope:
         """Refused: the facets of the sum would have to be found."""
@@ -177,14 +93,13 @@ class Polytope(AbstractSet):
         """Vertices [k, n] of a bounded polytope with interior, in floating point; in the plane counter-clockwise."""
         from scipy.spatial import HalfspaceIntersection, QhullError
 
-        box, point = self.bounding_box(), self.interior_point
+        box, program = self.bounding_box(), self.bounds.program
         if self.dim == 1:
             return np.unique(np.stack([box.lower, box.upper]), axis=0)
-        size = box.radius.max() or 1.0
-        lengths = np.linalg.norm(self.normals, axis=1, keepdims=True)
-        slack = (self.offsets - self.normals @ point)[:, None] / (size * lengths)
+        lengths = np.linalg.norm(program.rows, axis=1, keepdims=True)
+        walls = np.concatenate([program.rows, -program.slack[:, None]], axis=1) / lengths
         try:
-            corners = HalfspaceIntersection(np.concatenate([self.normals / lengths, -slack], axis=1), 0.0 * point)
+            corners = HalfspaceIntersection(walls, np.zeros(self.dim))
         except QhullError as error:
             raise UnsupportedError(
                 "a polytope without interior points has no vertices that can be listed; use its support function"
@@ -193,71 +108,41 @@ class Polytope(AbstractSet):
         unique = corners.intersections[first]
         if self.dim == 2:
             unique = unique[np.argsort(np.arctan2(unique[:, 1], unique[:, 0]))]
-        return point + size * unique
+        return program.point + program.original(unique)
 
     def sample(self, rng: np.random.Generator, count: int) -> FloatArray:
         """Points of a bounded polytope by hit and run (Smith 1984): independent walks of 10 n + 50 steps."""
-        size = self.bounding_box().radius.max() or 1.0
-        lengths = np.linalg.norm(self.normals, axis=1)
-        rows, limit = self.normals / lengths[:, None], self.offsets / lengths
-        points = np.tile(self.interior_point, (count, 1))
+        self.bounding_box()
+        program = self.bounds.program
+        lengths = np.linalg.norm(program.rows, axis=1)
+        rows, limit = program.rows / lengths[:, None], program.slack / lengths
+        # a chord is no longer than the box around the polytope
+        longest = 2.0 * float(np.linalg.norm(np.ldexp(self.bounds.reach, -program.columns)))
+        points = np.zeros((count, self.dim))
         for _ in range(10 * self.dim + 50):
             step = rng.standard_normal(points.shape)
             step /= np.linalg.norm(step, axis=1, keepdims=True)
             slope, slack = step @ rows.T, np.maximum(limit - points @ rows.T, 0.0)
-            # the longest chord is 2 size sqrt(n); rows that are parallel to the step do not cut it
+            # rows that are parallel to the step do not cut it
             ratio = slack / np.where(slope == 0.0, np.inf, slope)
-            longest = 2.0 * size * np.sqrt(self.dim)
             ahead = np.where(slope > 0.0, ratio, longest).min(axis=1)
             back = np.where(slope < 0.0, ratio, -longest).max(axis=1)
             points = points + rng.uniform(back, ahead)[:, None] * step
-        return points
-
-    def _solve(self, direction: FloatArray, origin: FloatArray) -> tuple[FloatArray | None, FloatArray | None]:
-        """Multipliers [k] and maximiser minus origin [n] of d'x, in floating point; None if unbounded or unsolved."""
-        length = np.linalg.norm(direction)
-        if length == 0.0:
-            return np.zeros(len(self.offsets)), self.interior_point - origin
-        lengths = np.linalg.norm(self.normals, axis=1)
-        point = self.interior_point
-        slack = (self.offsets - self.normals @ point) / lengths
-        size = abs(slack).max() or 1.0
-        rows = self.normals / lengths[:, None]
-        solution = minimise(-direction / length, A_ub=rows, b_ub=slack / size)
-        if solution.status != "optimal":
-            return None, None
-        weights = np.maximum(-solution.inequality, 0.0)
-        used = np.flatnonzero(weights > 1e-9 * weights.max(initial=0.0))
-        # the same rows with the equation solved to the last digit
-        refined = np.linalg.lstsq(rows[used].T, direction / length, rcond=None)[0]
-        if (refined >= 0.0).all():
-            weights = np.zeros_like(weights)
-            weights[used] = refined
-        return weights * (length / lengths), (point - origin) + size * solution.x
+        return program.point + program.original(points)
 
     def _support(self, directions: FloatArray, origin: FloatArray) -> FloatArray:
-        return np.array([self._support_of(direction, origin) for direction in directions])
-
-    def _support_of(self, direction: FloatArray, origin: FloatArray) -> float:
-        dual = self.dual_bound(direction, origin)
-        if dual is None:
-            return np.inf
-        open_rows = dual.residual > 0.0
-        if not open_rows.any():
-            return dual.value
-        spread = dot_up(dual.residual[open_rows], self.extent(origin)[open_rows])
-        return float(add_up(np.float64(dual.value), spread)) if np.isfinite(spread) else np.inf
+        return np.array([self.bounds.support(direction, origin) for direction in directions])
 
     def _support_vector(self, directions: FloatArray, origin: FloatArray) -> FloatArray:
         points = []
         for direction in directions:
-            _, point = self._solve(direction, origin)
+            point = self.bounds.farthest(direction)
             if point is None:
                 raise UnsupportedError(
                     f"a polytope is unbounded in the direction {direction}, so no point of it is farthest; "
                     "intersect it with a box"
                 )
-            points.append(point)
+            points.append(point - origin)
         return np.array(points).reshape(-1, self.dim)
 
     def _contains(self, lower: FloatArray, upper: FloatArray) -> Containment:
@@ -281,6 +166,10 @@ class Polytope(AbstractSet):
                 f"a polytope is mapped by a matrix {matrix.shape} that has no inverse; map its bounding_box() instead"
             )
         normals = self.normals @ np.linalg.inv(matrix)
+        if not np.isfinite(normals).all():
+            raise UnsupportedError(
+                f"the map of a polytope by a matrix of size {abs(matrix).max():.3g} overflows; scale its coordinates"
+            )
         offsets = []
         for normal, row, bound in zip(normals, self.normals, self.offsets, strict=True):
             error = [-e for e in exact_residual(row, matrix.T, normal)]
@@ -288,13 +177,13 @@ class Polytope(AbstractSet):
             for j in range(self.dim):
                 if not error[j]:
                     continue
-                if not np.isfinite(self.reach[j]):
+                if not np.isfinite(self.bounds.reach[j]):
                     raise UnsupportedError(
                         f"the map of an unbounded polytope rounds along coordinate {j}, which cannot be covered; "
                         "intersect it with a box"
                     )
                 total += error[j] * Fraction(float(self.interior_point[j]))
-                total += abs(error[j]) * Fraction(float(self.reach[j]))
+                total += abs(error[j]) * Fraction(float(self.bounds.reach[j]))
             offsets.append(fraction_up(total))
         return Polytope(normals, np.array(offsets))
 

@@ -148,6 +148,6 @@ def _window(id: str, requirement: Requirement, horizon: int) -> tuple[int, int]:
     for time in (first, last):
         if time != int(time) or time > horizon:
             raise InputError(
-                f"requirement '{id}' speaks of time {time:g}; give whole steps between 0 and the horizon {horizon}"
+                f"requirement '{id}' speaks of time {time}; give whole steps between 0 and the horizon {horizon}"
             )
     return int(first), int(last)

@@ -22,7 +22,17 @@ from nnctrl.sets.base import AbstractSet
 from nnctrl.sets.box import Box
 from nnctrl.sets.ellipsoid import Ball, Ellipsoid
 from nnctrl.sets.polytope import Polytope
-from nnctrl.sets.rounding import dot_up, gamma, grow_up, norm_up, widen_down, widen_up
+from nnctrl.sets.rounding import (
+    add_up,
+    dot_up,
+    gamma,
+    grow_up,
+    matmul_enclosure,
+    norm_up,
+    two_sum,
+    widen_down,
+    widen_up,
+)
 from nnctrl.specs.separation import CertifiedMargin, divide_down, guiding_directions, separation
 
 AXIS_SLACK = 1e-6
@@ -148,12 +158,14 @@ class BallRegion(AbstractRegion):
 
 @dataclass(frozen=True, eq=False)
 class EllipsoidRegion(AbstractRegion):
-    """`{centre + S v, |v| <= 1}` through the coordinates v = M (x - centre), M a float inverse of S with |I - M S| <=
-    defect.
+    """`{centre + S v, |v| <= 1}` through the coordinates v = M (x - centre).
 
+    M is a float inverse of S with |I - M S| <= defect, or, for S [n, q] with q > n, of a square root of S S' with
+    |I - M S S' M'| <= defect: the least v with S v = y has the length of M y up to a factor within 1 +- defect.
     Margins are (|v| - 1) times the shortest semi-axis: a lower bound of the Euclidean distance with the right sign.
     """
 
+    centre: Tensor
     to_ball: AffineView
     defect: float
     shortest: float
@@ -170,21 +182,25 @@ class EllipsoidRegion(AbstractRegion):
 
     def inside(self, points: Tensor) -> Tensor:
         """Depth in the ball's coordinates, scaled."""
-        return self.shortest * self._ball.inside(self.to_ball(points))
+        return self.shortest * self._ball.inside(self._coordinates(points))
 
     def outside(self, points: Tensor) -> Tensor:
         """Distance in the ball's coordinates, scaled."""
-        return self.shortest * self._ball.outside(self.to_ball(points))
+        return self.shortest * self._ball.outside(self._coordinates(points))
+
+    def _coordinates(self, points: Tensor) -> Tensor:
+        # by the difference: M x and M centre would cancel
+        return (points - self.centre) @ self.to_ball.weight.T
 
     def certified_inside(self, form: TaylorForm) -> CertifiedMargin:
-        """|S^-1 y| <= |M y| / (1 - defect)."""
+        """The least |v| is at most |M y| / (1 - defect)."""
         found = self._ball.certified_inside(form.affine(self.to_ball))
         # 1 - |v| / (1 - defect) >= (1 - |v|) - 2 defect |v|, and |v| = 1 - margin
         margin = widen_down(found.margin - grow_up(2.0 * self.defect * (1.0 - found.margin).abs(), 4), 4.0)
         return CertifiedMargin(self._scaled(margin), found.direction @ self.to_ball.weight)
 
     def certified_outside(self, form: TaylorForm) -> CertifiedMargin:
-        """|S^-1 y| >= |M y| / (1 + defect)."""
+        """The least |v| is at least |M y| / (1 + defect)."""
         found = self._ball.certified_outside(form.affine(self.to_ball))
         margin = widen_down(found.margin - grow_up(2.0 * self.defect * (1.0 + found.margin).abs(), 4), 4.0)
         return CertifiedMargin(self._scaled(margin), found.direction @ self.to_ball.weight)
@@ -197,7 +213,8 @@ def region_of(target: AbstractSet) -> AbstractRegion:
         axes = torch.eye(target.dim, dtype=torch.float64)
         return BoxRegion(torch.cat([axes, -axes]), torch.cat([upper, -lower]), lower, upper)
     if isinstance(target, Polytope):
-        return PolyhedralRegion(tensor(target.normals), tensor(target.offsets))
+        normals, offsets = _balanced(target)
+        return PolyhedralRegion(tensor(normals), tensor(offsets))
     if isinstance(target, Ball):
         return BallRegion(tensor(target.centre), torch.tensor(float(target.radius), dtype=torch.float64))
     if isinstance(target, Ellipsoid):
@@ -208,22 +225,50 @@ def region_of(target: AbstractSet) -> AbstractRegion:
     )
 
 
+def _balanced(target: Polytope) -> tuple[FloatArray, FloatArray]:
+    """Normals and offsets with rows times powers of two, such that lengths of normals neither overflow nor vanish.
+
+    A row that would be rounded by it stays as it is.
+    """
+    exponents = np.frexp(abs(target.normals).max(axis=1))[1]
+    rows = np.concatenate([target.normals, target.offsets[:, None]], axis=1)
+    with np.errstate(over="ignore", under="ignore"):
+        scaled = np.ldexp(rows, -exponents[:, None])
+        same = (np.ldexp(scaled, exponents[:, None]) == rows).all(axis=1, keepdims=True)
+    balanced = np.where(same, scaled, rows)
+    return balanced[:, :-1], balanced[:, -1]
+
+
 def _ellipsoid_region(target: Ellipsoid) -> EllipsoidRegion:
     shape, size = target.shape, target.dim
-    try:
-        inverse: FloatArray = np.asarray(np.linalg.inv(shape), dtype=np.float64)
-    except np.linalg.LinAlgError:
-        inverse = np.full(shape.shape, np.nan)
-    defect_matrix = np.abs(np.eye(size) - inverse @ shape) + gamma(size + 2) * (np.abs(inverse) @ np.abs(shape))
-    defect = float(grow_up(np.sqrt((defect_matrix**2).sum()), size * size + 8))
+    inverse, defect = _inverse_of(shape)
     if not defect < 1e-6:
         raise UnsupportedError(
             "a requirement on a flat or extremely thin ellipsoid is not supported; "
-            "give one whose shape matrix is well conditioned"
+            "give one whose shape matrix is well conditioned, with a column for every coordinate"
         )
     weight = tensor(inverse)
     centre = tensor(target.centre)
     bias = -(weight @ centre)
     radius = grow_up(gamma(size + 4) * (weight.abs() @ centre.abs()), size + 4)
     shortest = float(np.linalg.svd(shape, compute_uv=False).min())
-    return EllipsoidRegion(AffineView(weight, bias, None, radius), defect, shortest)
+    return EllipsoidRegion(centre, AffineView(weight, bias, None, radius), defect, shortest)
+
+
+def _inverse_of(shape: FloatArray) -> tuple[FloatArray, float]:
+    """The matrix M [n, n] of `EllipsoidRegion` for S [n, q] and its defect, inf where there is none."""
+    size, columns = shape.shape
+    if columns < size:
+        return np.zeros((size, size)), np.inf
+    # S' = Q R has S S' = R'R
+    root = shape if columns == size else np.linalg.qr(shape.T)[1].T
+    try:
+        inverse: FloatArray = np.asarray(np.linalg.inv(root), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        return np.zeros((size, size)), np.inf
+    product, radius = matmul_enclosure(inverse, shape)
+    if columns > size:
+        product, radius = matmul_enclosure(product, product.T, radius, radius.T)
+    gap, error = two_sum(product, -np.eye(size))
+    distance = add_up(add_up(abs(gap), abs(error)), radius)
+    return inverse, float(norm_up(distance.ravel()))

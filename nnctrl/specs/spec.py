@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import ClassVar
 
-from nnctrl.errors import InputError
+from nnctrl.errors import InputError, what_is
 from nnctrl.sets.base import AbstractSet
 from nnctrl.specs.moving import Moving
 from nnctrl.specs.sublevel import Sublevel
@@ -41,13 +41,13 @@ class Requirement(ABC):
             raise InputError(f"the name of a requirement is {self.name!r}; give a string")
         if not isinstance(self.target, Target):
             raise InputError(
-                f"the set of {self._called} is a {type(self.target).__name__}; give a set (Box, Ball, Polytope, ...), "
-                "a Moving set or a Sublevel"
+                f"the target of {self._called} is {what_is(self.target)}; give a set (Box, Ball, Polytope, ...), "
+                "Moving or Sublevel"
             )
         if self.on is None:
             return
         if not isinstance(self.on, tuple | list) or not all(isinstance(name, str) for name in self.on):
-            raise InputError(f"the coordinates of {self._called} are on={self.on!r}; give a tuple of names")
+            raise InputError(f"{self._called} is on {self.on!r}; give a tuple of names, such as ('x1',)")
         object.__setattr__(self, "on", tuple(self.on))
         twice = {name for name in self.on if self.on.count(name) > 1}
         if twice:
@@ -56,7 +56,8 @@ class Requirement(ABC):
     @property
     def _called(self) -> str:
         """How messages speak of this requirement."""
-        return f"the requirement '{self.name}'" if self.name else f"a {type(self).__name__} requirement"
+        article = "an" if type(self).__name__[0] in "AEIOU" else "a"
+        return f"requirement '{self.name}'" if self.name else f"{article} {type(self).__name__} requirement"
 
     def _check_during(self, during: object) -> None:
         """`during` is None or two times, the first not after the last."""
@@ -64,15 +65,18 @@ class Requirement(ABC):
             return
         if not isinstance(during, tuple | list) or len(during) != 2:
             raise InputError(f"{self._called} is during {during!r}; give the pair (first time, last time)")
-        first, last = (self._check_time(time) for time in during)
-        if first > last:
-            raise InputError(f"{self._called} is during {first:g} to {last:g}; give the first time before the last")
+        for time in during:
+            self._check_time(time)
+        if during[0] > during[1]:
+            raise InputError(
+                f"{self._called} is during {during[0]} to {during[1]}; give the first time before the last"
+            )
 
-    def _check_time(self, time: object) -> float:
-        value = float(time) if isinstance(time, Real) and not isinstance(time, bool) else math.nan
-        if not 0.0 <= value < math.inf:
+    def _check_time(self, time: object) -> None:
+        number = isinstance(time, Real) and not isinstance(time, bool)
+        # compared and not converted: an integer may be too large for a float
+        if not number or not 0 <= time < math.inf:  # type: ignore[operator]
             raise InputError(f"{self._called} speaks of time {time!r}; give finite times from 0 on")
-        return value
 
     @abstractmethod
     def window(self, horizon: float) -> tuple[float, float]:
@@ -145,10 +149,13 @@ class Spec:
 
     def __post_init__(self) -> None:
         if not isinstance(self.requirements, tuple) or not self.requirements:
-            raise InputError("a specification is a tuple of at least one requirement; join requirements with &")
+            raise InputError(
+                f"the requirements of a Spec are {what_is(self.requirements)}; give a tuple of at least one "
+                "requirement, Spec((requirement,)), or join requirements with &"
+            )
         for item in self.requirements:
             if not isinstance(item, Requirement):
-                raise InputError(f"a specification holds a {type(item).__name__}; give Reach, Avoid or Stay")
+                raise InputError(f"a Spec holds {what_is(item)}; give Reach, Avoid or Stay")
         ids = [id for id, _ in self.items()]
         twice = {id for id in ids if ids.count(id) > 1}
         if twice:

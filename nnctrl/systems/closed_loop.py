@@ -26,7 +26,7 @@ class AbstractStepMap(ABC):
 
     z stacks the plant's state, then delay lines, then the controller's memory; d the plant's disturbance, then the
     measurement noise, and lies in the box `disturbance` (None if empty); u is the input applied in this sample, y the
-    plant's outputs.
+    plant's outputs. `network` is what of the map is a network, from [z; d] on.
     """
 
     state_names: tuple[str, ...]
@@ -34,6 +34,7 @@ class AbstractStepMap(ABC):
     output_names: tuple[str, ...]
     disturbance_names: tuple[str, ...]
     disturbance: Box | None
+    network: Network
 
     def __post_init__(self) -> None:
         names = (*self.state_names, *self.input_names, *self.output_names, *self.disturbance_names)
@@ -96,8 +97,6 @@ class StepMap(AbstractStepMap):
     """The step of an affine plant: a network. Its radii cover all rounding of the composition and all interval
     parameters.
     """
-
-    network: Network
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -10,7 +10,6 @@ import numpy as np
 
 from nnctrl._typing import FloatArray
 from nnctrl.errors import DimensionError
-from nnctrl.networks.network import Network
 from nnctrl.systems.closed_loop import AbstractStepMap
 from nnctrl.systems.plant import Plant
 
@@ -34,7 +33,6 @@ class NonlinearStepMap(AbstractStepMap):
     one that changes from step to step; at points they have their midpoints.
     """
 
-    network: Network
     plant: Plant
 
     def __post_init__(self) -> None:

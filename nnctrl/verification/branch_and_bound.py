@@ -13,6 +13,7 @@ import numpy as np
 from nnctrl import registry
 from nnctrl._typing import FloatArray
 from nnctrl.bounds.options import make_bound
+from nnctrl.bounds.view import NetworkView
 from nnctrl.branching.meter import Meter
 from nnctrl.branching.splitting import SPLITTING, Branching
 from nnctrl.errors import DimensionError, InputError
@@ -85,6 +86,7 @@ class BranchAndBoundEngine(AbstractEngine):
         given = _rows_of(own.directions, tuple(loop.plant.states))
         options = {key: getattr(own, key) for key in ("lipschitz", "tail", "expansion", "norm", "maximum")}
         bound = make_bound(own.bound, registry.load("bounds", own.bound), options)
+        bound.require(NetworkView.of(loop.step.network))
         branching = Branching(SPLITTING[own.splitting], own.pieces, own.refresh)
         settings_of_search = DiscreteReachSettings(own.mode, own.eps, bound, branching, given)
         search = DiscreteReachability(loop.step, loop.plant.state_size, compiled.initial, settings_of_search, meter)

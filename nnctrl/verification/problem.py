@@ -14,7 +14,7 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
-from nnctrl.errors import DimensionError, InputError, UnknownNameError, what_is
+from nnctrl.errors import DimensionError, InputError, UnknownNameError, UnsupportedError, what_is
 from nnctrl.files import is_file, is_folder
 from nnctrl.verification.settings import Settings
 
@@ -66,6 +66,9 @@ class Problem:
             raise InputError(f"the horizon is {self.horizon} but the plant is discrete; give a whole number of steps")
         self._check_requirements()
         self._check_views()
+        _refuse_empty(self.initial_set, "the initial set")
+        for name, requirement in self.requirements():
+            _refuse_empty(requirement.target, f"the set of requirement '{name}'")
 
     def _check_types(self) -> None:
         from nnctrl.sets.base import AbstractSet
@@ -89,20 +92,7 @@ class Problem:
             raise InputError("the problem's name is empty; give a text")
 
     def _check_requirements(self) -> None:
-        from nnctrl.sets.base import AbstractSet
-        from nnctrl.specs.moving import Moving
-        from nnctrl.specs.spec import Avoid, Reach, Stay
-        from nnctrl.specs.sublevel import Sublevel
-
         for id, requirement in self.spec.items():
-            if not isinstance(requirement, Stay | Avoid | Reach):
-                raise InputError(f"requirement '{id}' is {what_is(requirement)}; give Reach, Avoid or Stay")
-            if not isinstance(requirement.target, AbstractSet | Moving | Sublevel):
-                raise InputError(
-                    f"the target of requirement '{id}' is {what_is(requirement.target)}; give a set, Moving or Sublevel"
-                )
-            if not isinstance(requirement.on, tuple | list | None):
-                raise InputError(f"requirement '{id}' is on {requirement.on!r}; give a tuple of names, such as ('x1',)")
             names, known = self.coordinates(requirement), self.signal_units()
             for name in names:
                 if name not in known:
@@ -155,6 +145,21 @@ class Problem:
     def coordinates(self, requirement: Requirement) -> tuple[str, ...]:
         """The names that a requirement's set is over."""
         return requirement.on if requirement.on is not None else tuple(self.closed_loop.plant.states)
+
+
+def _refuse_empty(region: object, what: str) -> None:
+    """InputError naming a polytope without points: it can neither be started from nor be reached or touched."""
+    from nnctrl.sets.polytope import Polytope
+    from nnctrl.specs.moving import Moving
+
+    base = region.base if isinstance(region, Moving) else region
+    if isinstance(base, Polytope):
+        try:
+            _ = base.interior_point
+        except UnsupportedError:
+            raise
+        except InputError as error:
+            raise InputError(f"{what} is empty: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -232,7 +232,7 @@ class BranchAndBoundSettings(Settings):
         None, "directions that reach bounds besides the principal ones, one number per state each, one after another"
     )
     bound: str = setting("taylor", "the bound that nodes are evaluated with in reach (nnctrl list bounds)")
-    lipschitz: Literal["naive", "liplt", "liplt-global", "lipsdp"] | None = setting(
+    lipschitz: Literal["naive", "liplt", "liplt-global", "liplt-optimal", "lipsdp"] | None = setting(
         None, "Lipschitz constants of the bounds zeroth-order, first-order and tightest; by default liplt"
     )
     tail: Literal["recursion", "liplt", "least"] | None = setting(
@@ -242,7 +242,7 @@ class BranchAndBoundSettings(Settings):
         None, "where first-order and tightest expand; by default at the centre"
     )
     norm: Literal["1", "2", "inf"] | None = setting(None, "the norm of zeroth-order and tightest; by default 2")
-    maximum: Literal["dual", "vertices", "least"] | None = setting(
+    maximum: Literal["dual", "sdp", "vertices", "least"] | None = setting(
         None, "how hessian-matrix bounds its quadratic; by default the dual"
     )
     splitting: Literal["blame", "longest-edge", "sensitivity", "best-bound"] = setting(

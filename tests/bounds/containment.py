@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import mpmath
 import numpy as np
+import pytest
 import torch
 
 from nnctrl.bounds.base import AbstractBound
 from nnctrl.bounds.view import NetworkView
+from nnctrl.errors import UnsupportedError
 from nnctrl.networks.network import Network
 from tests import high_precision
-from tests.random_networks import points_of_box, random_box
+from tests.random_networks import SMOOTH, points_of_box, random_box, random_network
 
 
 def ascend(
@@ -40,6 +44,25 @@ def both_ways(
     pair = (torch.tensor(np.stack([part, part])) for part in (lower, upper))
     found = bound.upper(view, *pair, torch.tensor(np.stack([direction, -direction])))
     return -float(found.upper[1]), float(found.upper[0])
+
+
+def network_for(
+    bound: AbstractBound, rng: np.random.Generator, *, blocks: int = 1, scale: float | None = None
+) -> Network:
+    """A random network that the bound treats: smooth or shallow where it objects to others. The refusal is checked."""
+    network = random_network(rng, blocks=blocks, scale=scale)
+    objection = bound.objection(NetworkView.of(network))
+    if objection is None:
+        return network
+    nothing = torch.zeros(1, network.in_size, dtype=torch.float64)
+    with pytest.raises(UnsupportedError, match=re.escape(objection)):
+        bound.upper(NetworkView.of(network), nothing, nothing, torch.ones(1, network.out_size, dtype=torch.float64))
+    smooth = random_network(rng, blocks=blocks, scale=scale, kinds=SMOOTH)
+    if bound.objection(NetworkView.of(smooth)) is None:
+        return smooth
+    shallow = random_network(rng, scale=scale, kinds=SMOOTH, deepest=1)
+    assert bound.objection(NetworkView.of(shallow)) is None
+    return shallow
 
 
 def assert_contains(bound: AbstractBound, network: Network, rng: np.random.Generator) -> None:

@@ -11,13 +11,14 @@ import pytest
 import torch
 
 from nnctrl.bounds.enclosed_matrix import EnclosedMatrix
-from nnctrl.bounds.layered import LayeredView
+from nnctrl.bounds.layered import LayeredView, Ranges
 from nnctrl.bounds.lipschitz import AbstractLipschitz, LipLT, NaiveLipschitz, loop_transformed_row
 from nnctrl.bounds.lipsdp import LipSDP
 from nnctrl.bounds.norms import NORMS
+from nnctrl.bounds.optimal_lipschitz import OptimalLipLT
 from nnctrl.bounds.view import AffineView, BlockView, NetworkView
 from nnctrl.errors import UnsupportedError
-from nnctrl.networks.activations import Tanh
+from nnctrl.networks.activations import Clip, Tanh
 from nnctrl.networks.layers import Affine
 from nnctrl.networks.network import Network
 from nnctrl.systems.absorb import precede
@@ -102,6 +103,13 @@ def test_constants_shrink_to_the_gradient(seed: int) -> None:
     _, outer = high_precision.jacobians(network.blocks[0], high_precision.vector(x))
     exact = high_precision.operator_norm(mpmath.matrix([direction.tolist()]) * outer, 2.0)
     assert output == pytest.approx(float(exact), rel=1e-6, abs=1e-9)
+
+
+def test_global_slopes_are_those_of_the_whole_line() -> None:
+    """A clip far out has slope 1 there only."""
+    network = Network.from_layers([[[1.0]], [[1.0]]], [[0.0], [0.0]], Clip(2e300, 4e300))
+    found = constants(LipLT(everywhere=True), network, np.array([1e300]), np.array([5e300]), np.ones(1), 2.0)
+    assert found[1] >= 1.0
 
 
 def test_several_blocks_are_one_chain() -> None:
@@ -222,6 +230,9 @@ def test_an_unbelievable_solver_does_no_harm(monkeypatch: pytest.MonkeyPatch) ->
     liplt = constants(LipLT(), network, lower, upper, direction, 2.0)
     true = constants(LipSDP(), network, lower, upper, direction, 2.0)
     lies = (
+        lambda s, g, r, n, q: (0.0, np.full(len(g), np.nan)),
+        lambda s, g, r, n, q: (np.nan, np.ones(len(g))),
+        lambda s, g, r, n, q: (0.0, np.full(len(g), 1e300)),
         lambda s, g, r, n, q: None,
         lambda s, g, r, n, q: (0.0, -np.ones(len(g))),
         lambda s, g, r, n, q: (1e-3, np.full(len(g), 1e9)),
@@ -254,3 +265,70 @@ def test_constants_with_respect_to_scaled_inputs(method: AbstractLipschitz, seed
     hidden, output = constants(method, absorbed, lower / scale, upper / scale, direction, 2.0)
     np.testing.assert_allclose(found.hidden[0].numpy(), hidden, rtol=1e-5, atol=1e-12)
     assert float(found.output[0]) == pytest.approx(output, rel=1e-5, abs=1e-12)
+
+
+def scalar_example(alpha: list, beta: list) -> tuple[LayeredView, Ranges, torch.Tensor]:
+    """W0 = (2, 1)', W1 = (1, 1), with given slopes."""
+    net = LayeredView.of(NetworkView.of(two_layers([[2.0], [1.0]], [[1.0, 1.0]])))
+    slopes = ((torch.tensor([alpha]).double(), torch.tensor([beta]).double()),)
+    ranges = net.ranges(torch.zeros(1, 1).double(), torch.zeros(1, 1).double())
+    ranges.__dict__["slopes"] = slopes
+    return net, ranges, torch.ones(1, 1).double()
+
+
+def test_the_optimal_transformation_is_never_worse_and_sometimes_better() -> None:
+    """Example 1's phenomenon: naive > beta/2 > optimal, on one network with unequal slopes."""
+    net, ranges, direction = scalar_example([0.9, 0.0], [1.0, 1.0])
+    naive, liplt, optimal = (
+        float(method.constants(net, ranges, direction, 2.0).output)
+        for method in (NaiveLipschitz(), LipLT(), OptimalLipLT())
+    )
+    assert naive == pytest.approx(math.sqrt(10.0), abs=1e-9)
+    assert liplt == pytest.approx(3.081, abs=1e-3)
+    # by hand: lambda = (0.95, 0.55) beats beta/2; a grid finds the least value
+    grid = np.linspace(0.0, 1.0, 201)
+    least = min(
+        abs(2 * a + b) + math.sqrt(5) * math.hypot(max(1 - a, a - 0.9), max(1 - b, b)) for a in grid for b in grid
+    )
+    assert optimal == pytest.approx(least, abs=1e-3)
+    assert optimal < liplt - 1e-3
+
+
+@pytest.mark.parametrize("p", NORMS)
+@pytest.mark.parametrize("seed", range(6))
+def test_optimal_transformations_bound_jacobians_and_need_one_hidden_layer(p: float, seed: int) -> None:
+    rng = np.random.default_rng(500 + seed)
+    widths = (2, 5, 1)
+    network = Network.from_layers(
+        [rng.normal(size=(b, a)) for a, b in itertools.pairwise(widths)],
+        [rng.normal(size=b) for b in widths[1:]],
+        Tanh(),
+        feedthrough=rng.normal(size=(1, 2)) if seed % 2 else None,
+    )
+    lower = rng.normal(size=2)
+    upper = lower + rng.random(2)
+    optimal = constants(OptimalLipLT(), network, lower, upper, np.ones(1), p)[1]
+    assert optimal <= constants(LipLT(), network, lower, upper, np.ones(1), p)[1]
+    for x in points_of_box(rng, lower, upper, 8):
+        _, jacobian = high_precision.jacobians(network.blocks[0], high_precision.vector(x))
+        assert optimal >= high_precision.operator_norm(jacobian, p)
+    deep = Network.from_layers([np.eye(2)] * 3, [np.zeros(2)] * 3, Tanh())
+    with pytest.raises(UnsupportedError, match=r"one hidden layer only, not for 2; use liplt"):
+        constants(OptimalLipLT(), deep, lower, upper, np.ones(2), p)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_relaxed_slopes_give_global_liplt(seed: int) -> None:
+    """Remark 1: with alpha = 0 and beta = 1 everywhere, local LipLT with Lam = beta/2 is global LipLT."""
+    rng = np.random.default_rng(seed)
+    widths = (2, 4, 3, 1)
+    weights = [rng.normal(size=(b, a)) for a, b in itertools.pairwise(widths)]
+    network = Network.from_layers(weights, [rng.normal(size=len(w)) for w in weights], Tanh())
+    relaxed = constants(LipLT(everywhere=True), network, -np.ones(2), np.ones(2), np.ones(1), 2.0)
+    m0 = np.linalg.norm(weights[0], 2)
+    m1 = np.linalg.norm(weights[1] @ weights[0] / 2, 2) + np.linalg.norm(weights[1] / 2, 2) * m0
+    through = np.linalg.norm(weights[2] @ weights[1] @ weights[0] / 4, 2)
+    m2 = through + np.linalg.norm(weights[2] @ weights[1] / 4, 2) * m0 + np.linalg.norm(weights[2] / 2, 2) * m1
+    np.testing.assert_allclose([*relaxed[0], relaxed[1]], [m0, m1, m2], rtol=1e-9)
+    local = constants(LipLT(), network, -np.ones(2), np.ones(2), np.ones(1), 2.0)
+    assert local[1] <= relaxed[1]

@@ -12,7 +12,7 @@ import torch
 from nnctrl.bounds.norms import NORMS, eigenvalue_range, operator_norm_up, vector_norm_up
 from nnctrl.errors import InputError
 
-KINDS = ("random", "orthogonal", "low rank", "repeated", "graded", "huge", "tiny", "zero", "row", "column")
+KINDS = ("random", "orthogonal", "low rank", "repeated", "graded", "huge", "tiny", "subnormal", "zero", "row", "column")
 
 
 def matrix(rng: np.random.Generator, kind: str) -> np.ndarray:
@@ -27,7 +27,7 @@ def matrix(rng: np.random.Generator, kind: str) -> np.ndarray:
         return q @ np.diag([3.0] * (n - 1) + [1.0]) @ q.T
     if kind == "graded":
         return plain * 10.0 ** rng.integers(-12, 12, (m, 1))
-    scale = {"huge": 1e200, "tiny": 1e-200, "zero": 0.0}.get(kind, 1.0)
+    scale = {"huge": 1e200, "tiny": 1e-200, "subnormal": 1e-310, "zero": 0.0}.get(kind, 1.0)
     shape = {"row": (1, n), "column": (m, 1)}.get(kind, (m, n))
     return rng.normal(size=shape) * scale
 

@@ -46,6 +46,7 @@ DEEP: list[AbstractLocalBound] = [
 
 TWO_LAYERS: list[AbstractLocalBound] = [
     HessianMatrixBound(),
+    HessianMatrixBound("sdp"),
     HessianMatrixBound("vertices"),
     HessianMatrixBound("least"),
 ]
@@ -219,6 +220,34 @@ def test_hessian_norms(seed: int) -> None:
     for tail in ("recursion", "liplt", "least"):
         assert norms["lipsdp", tail] <= norms["liplt", tail] * (1.0 + 1e-9)
         assert norms["liplt", tail] <= norms["naive", tail] * (1.0 + 1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e-170, 1e-200])
+@pytest.mark.parametrize("bound", [FirstOrderBound(), FirstOrderBound(expansion="optimised"), TightestOf()], ids=repr)
+def test_tiny_weights_over_a_huge_box(bound: AbstractBound, scale: float) -> None:
+    """The square of a constant underflows, that of the box overflows, and their product counts."""
+    network = Network.from_layers([[[scale]], [[1e60]]], [[0.0], [0.0]], Softplus())
+    upper = np.array([1.0 / scale])
+    assert support(bound, network, -upper, upper, np.ones(1)) >= exact(network, np.ones(1), upper)
+
+
+@pytest.mark.parametrize("bound", DEEP, ids=repr)
+@pytest.mark.parametrize("seed", range(8))
+def test_tiny_directions_and_huge_weights(bound: AbstractBound, seed: int) -> None:
+    """Rounding bounds of a row must not underflow before they meet the weight."""
+    rng = np.random.default_rng(seed)
+    network = Network.from_layers([1e300 * rng.normal(size=(3, 2))], [np.zeros(3)], [])
+    direction = 1e-310 * rng.normal(size=3)
+    high = support(bound, network, -np.ones(2), np.ones(2), direction)
+    corners = np.array(list(itertools.product((-1.0, 1.0), repeat=2)))
+    assert not high < max(exact(network, direction, x) for x in corners)
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, math.inf])
+def test_a_huge_ball_misses_no_box_inside(p: float) -> None:
+    ball = InputBall(torch.zeros(2, dtype=torch.float64), 1e250, p)
+    boxes = torch.tensor([[1e200, 1e200], [2e250, 0.0]], dtype=torch.float64)
+    assert ball.misses(boxes, 1.5 * boxes).tolist() == [False, True]
 
 
 def test_theorem_3_decides_between_zeroth_and_first_order() -> None:

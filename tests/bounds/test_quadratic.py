@@ -89,6 +89,15 @@ def test_over_polytopes(kind: str, way: str) -> None:
             assert bound <= float(max(values)) * (1.0 + 1e-9) + 1e-9
 
 
+@pytest.mark.parametrize("kind", ["indefinite", "definite", "negative", "degenerate"])
+def test_the_semidefinite_program_and_bisection_agree(kind: str) -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(6):
+        gradient, matrix = draw(rng, kind)
+        found = [float(over_ball_up(*batch(gradient, matrix), NO_ERROR, 0.7, way)) for way in ("bisection", "sdp")]
+        assert found[1] == pytest.approx(found[0], rel=1e-3, abs=1e-6)
+
+
 def test_errors_of_the_matrix_count() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
@@ -117,6 +126,16 @@ def test_congruences_are_enclosed() -> None:
         b = mpmath.matrix(rows.tolist())
         difference = b.T * mpmath.diag([mpmath.mpf(float(w)) for w in weights]) * b - mpmath.matrix(matrix[0].tolist())
         assert float(error) >= max(mpmath.svd_r(difference, compute_uv=False))
+
+
+def test_values_beyond_all_doubles_prove_nothing() -> None:
+    """The largest double is no bound of what overflows."""
+    for gradient, error in ((torch.full((1, 2), 1e308, dtype=torch.float64), 0.0), (torch.zeros(1, 2), np.inf)):
+        matrix, doubt = torch.zeros(1, 2, 2, dtype=torch.float64), torch.tensor([error], dtype=torch.float64)
+        assert np.isinf(float(over_cube_up(gradient.double(), matrix, doubt)))
+        assert np.isinf(float(over_vertices_up(gradient.double(), matrix, doubt, cube_vertices(2))))
+        if error:
+            assert np.isinf(float(over_ball_up(gradient.double(), matrix, doubt, 1.0)))
 
 
 def test_entries_that_are_not_finite_prove_nothing() -> None:

@@ -187,7 +187,7 @@ def test_other_commands(nnctrl: Nnctrl, arguments: tuple[str, ...], parts: tuple
 FILES = {
     "untrusted": ("problem = 1", (), ("would be run as it is", "--trust")),
     "nothing": ("x = 1", ("--trust",), ("defines no 'problem'",)),
-    "number": ("problem = 1", ("--trust",), ("is a int", "ProblemDefinition")),
+    "number": ("problem = 1", ("--trust",), ("is an int", "ProblemDefinition")),
     "raises": ("x = 1\ny = x / 0\n", ("--trust",), ("line 2", "ZeroDivisionError: division by zero")),
     "exits": ("raise SystemExit(0)", ("--trust",), ("line 1", "SystemExit")),
     "syntax": ("x = 1\nproblem = = 2\n", ("--trust",), ("line 2", "SyntaxError")),
@@ -240,19 +240,19 @@ WRONG = {
     ),
     "a requirement for the spec": (
         "problem = dataclasses.replace(base, spec=Avoid(Ball([2.0, 1.0], 0.3)))",
-        ("the problem's spec is a Avoid", "Spec((requirement, ...))"),
+        ("the problem's spec is an Avoid", "Spec((requirement, ...))"),
     ),
     "a requirement for the tuple": (
         "problem = dataclasses.replace(base, spec=Spec(Avoid(Ball([2.0, 1.0], 0.3))))",
-        ("line 6", "Avoid"),
+        ("the requirements of a Spec are an Avoid; give a tuple of at least one requirement",),
     ),
     "a list as the target": (
         "problem = dataclasses.replace(base, spec=Spec((Avoid([1.0, 2.0]),)))",
-        ("the target of requirement 'avoid-1' is a list",),
+        ("the target of an Avoid requirement is a list; give a set",),
     ),
     "a text for the names": (
         "problem = dataclasses.replace(base, spec=Spec((Stay(Box([0.0], [1.0]), on='p'),)))",
-        ("requirement 'stay-1' is on 'p'; give a tuple of names",),
+        ("a Stay requirement is on 'p'; give a tuple of names",),
     ),
     "an unknown signal": (
         "problem = dataclasses.replace(base, spec=Spec((Stay(Box([0.0], [1.0]), on=('q',)),)))",
@@ -262,7 +262,7 @@ WRONG = {
         "problem = dataclasses.replace(base, spec=Spec((Stay(Box([0.0], [1.0])),)))",
         ("the set of requirement 'stay-1' has 1 coordinates but is over 2 signals (p, v)",),
     ),
-    "a number for the name": ("problem = dataclasses.replace(base, name=3)", ("the problem's name is a int",)),
+    "a number for the name": ("problem = dataclasses.replace(base, name=3)", ("the problem's name is an int",)),
     "an empty name": ("problem = dataclasses.replace(base, name=' ')", ("the problem's name is empty",)),
     "a text for the horizon": ("problem = dataclasses.replace(base, horizon='5')", ("the problem's horizon is a str",)),
     "a truth for the horizon": ("problem = dataclasses.replace(base, horizon=True)", ("horizon is a bool",)),

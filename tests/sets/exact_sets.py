@@ -60,6 +60,8 @@ def points_of(of: AbstractSet, rng: np.random.Generator, direction: FloatArray) 
     if isinstance(of, Ball | Ellipsoid):
         shape = of.shape if isinstance(of, Ellipsoid) else of.radius * np.eye(of.dim)
         far = shape.T @ d
+        # in two steps, for the squares of huge shapes overflow
+        far = far / (abs(far).max(initial=0.0) or 1.0)
         far = far / (np.linalg.norm(far) or 1.0)
         some = rng.standard_normal(shape.shape[1])
         vectors = [far, -far, some / np.linalg.norm(some), 0.5 * far, 0.0 * far]

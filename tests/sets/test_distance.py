@@ -300,3 +300,92 @@ def test_a_half_plane_far_from_its_own_point_is_separated() -> None:
     corner, normal = np.array([-1e9, 1e9 + 3.0]), np.array([3.0, 4.0])
     box, below = Box(corner + normal, corner + 2.0 * normal), Polytope.half_space(normal, float(normal @ corner))
     assert 5.0 * (1.0 - 1e-6) <= distance_lower_bound(box, below).distance <= 5.0
+
+
+@pytest.mark.parametrize(("kind", "other"), PAIRS)
+def test_scale_changes_nothing(kind: str, other: str) -> None:
+    """Squares of 1e+-150 are not numbers any more, and 1e-300 is all that absolute slack allows for."""
+    rng = np.random.default_rng(5)
+    plain = [ordinary(kind, rng, 3, np.zeros(3)), ordinary(other, rng, 3, np.array([3.0, -2.0, 2.0]))]
+    expected = distance_lower_bound(*plain).distance
+    assert expected > 0.5
+    for scale in (2.0**-970, 2.0**-520, 2.0**-70, 2.0**70, 2.0**520, 2.0**990):
+        a, b = (scaled(of, scale) for of in plain)
+        found = distance_lower_bound(a, b)
+        assert found.distance / scale == pytest.approx(expected, rel=1e-7)
+        between = b.bounding_box().centre / scale - a.bounding_box().centre / scale
+        assert is_sound(found, points_of(a, rng, between), points_of(b, rng, -between))
+        assert distance_lower_bound(a, a).distance == 0.0
+
+
+def scaled(of: AbstractSet, scale: float) -> AbstractSet:
+    """The set times a power of two, exactly."""
+    if isinstance(of, Box):
+        return Box(scale * of.lower, scale * of.upper)
+    if isinstance(of, Polytope):
+        return Polytope(of.normals, scale * of.offsets)
+    if isinstance(of, Ball):
+        return Ball(scale * of.centre, scale * of.radius)
+    if isinstance(of, Ellipsoid):
+        return Ellipsoid(scale * of.centre, scale * of.shape)
+    assert isinstance(of, Zonotope)
+    return Zonotope(scale * of.centre, scale * of.generators)
+
+
+def test_sets_of_nothing_but_overflow_claim_nothing() -> None:
+    largest = float(np.finfo(np.float64).max)
+    for b in (Box([largest] * 2, [largest] * 2), Ball([largest] * 2, 0.0)):
+        for a in (Box([-largest] * 2, [-largest] * 2), Polytope.half_space([1.0, 1.0], -largest)):
+            assert 0.0 <= distance_lower_bound(a, b).distance < np.inf
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-20, 1e-50, 1e40])
+def test_small_and_thin_polytopes_keep_their_distance(scale: float) -> None:
+    corner = np.array([[1.0, 0.3], [-0.2, 1.0], [-1.0, -1.0]])
+    a = Polytope(corner, scale * np.ones(3))
+    b = Polytope(corner, scale * np.ones(3) + corner @ np.array([5.0, 5.0]) * scale)
+    assert distance_lower_bound(a, b).distance == pytest.approx(scale * reference_distance(*TWO_CORNERS), rel=1e-6)
+    walls = np.array([[1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])
+    thin = scale * np.array([1.0, 1.0, 1e-3, 1e-3])
+    moved = Polytope(walls, thin + walls @ np.array([scale, -scale]))
+    assert distance_lower_bound(Polytope(walls, thin), moved).distance == pytest.approx(
+        scale * (np.sqrt(2.0) - 1e-3 * np.sqrt(2.0)), rel=1e-9
+    )
+
+
+TWO_CORNERS = (
+    Polytope([[1.0, 0.3], [-0.2, 1.0], [-1.0, -1.0]], np.ones(3)),
+    Polytope([[1.0, 0.3], [-0.2, 1.0], [-1.0, -1.0]], np.array([7.5, 5.0, -9.0])),
+)
+
+
+@pytest.mark.parametrize("n", [20, 30, 60])
+@pytest.mark.parametrize("spread", [3.0, 30.0])
+def test_ellipsoids_of_many_dimensions_close_to_each_other(n: int, spread: float) -> None:
+    rng = np.random.default_rng(n)
+    axes = random_rotation(rng, n)
+    shape = axes @ np.diag(np.linspace(1.0, spread, n))
+    for gap in (1e-1, 1e-3, 1e-5):
+        for axis, reach in ((0, 1.0), (n - 1, spread)):
+            other = Ellipsoid(axes[:, axis] * (2.0 * reach + gap), shape)
+            found = distance_lower_bound(Ellipsoid(np.zeros(n), shape), other)
+            # the axes are orthonormal up to a few roundoffs only
+            assert gap * (1.0 - 1e-5) <= found.distance <= gap + 1e-13 * spread
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_wedges_that_open_away_from_each_other(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 5))
+    turn = random_rotation(rng, n)
+    # the cone of normals holds the first axis well inside
+    normals = (np.eye(n)[0] + 0.6 * rng.uniform(-1.0, 1.0, (2 * n, n))) @ turn.T
+    normals = np.concatenate([normals, (np.eye(n)[0] + 0.8 * np.concatenate([np.eye(n), -np.eye(n)])[:, :]) @ turn.T])
+    apex = 3.0 * turn[:, 0]
+    a, b = Polytope(normals, np.zeros(len(normals))), Polytope(-normals, -normals @ apex)
+    truth = reference_distance(a, b)
+    found = distance_lower_bound(a, b)
+    assert truth > 1.0
+    assert found.distance == pytest.approx(truth, rel=1e-6)
+    tip = exact(np.zeros(n))
+    assert is_sound(found, rays_and_points(a, tip, rng), [exact(apex + 2.0 * turn[:, 0])])

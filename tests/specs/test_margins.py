@@ -36,6 +36,7 @@ def sets(rng: np.random.Generator) -> list:
         Ball(centre, float(rng.random() + 0.1)),
         Ellipsoid(centre, shape),
         Polytope(normals, normals @ centre + rng.random(4)),
+        Ellipsoid(centre, rng.normal(size=(2, int(rng.integers(3, 6))))),
     ]
 
 
@@ -54,8 +55,10 @@ def exact_inside(target, y: list) -> mpmath.mpf:
     away = [v - mpmath.mpf(float(c)) for v, c in zip(y, target.centre, strict=True)]
     if isinstance(target, Ball):
         return mpmath.mpf(float(target.radius)) - mpmath.norm(away)
-    v = mpmath.lu_solve(mpmath.matrix(target.shape.tolist()), mpmath.matrix(away))
-    singular = mpmath.svd_r(mpmath.matrix(target.shape.tolist()), compute_uv=False)
+    shape = mpmath.matrix(target.shape.tolist())
+    # the shortest of all v with S v = away
+    v = shape.T * mpmath.lu_solve(shape * shape.T, mpmath.matrix(away))
+    singular = mpmath.svd_r(shape, compute_uv=False)
     return (1 - mpmath.norm(v)) * min(singular)
 
 
@@ -88,7 +91,7 @@ def test_certified_margins_are_lower_bounds(seed: int) -> None:
             assert outside <= exact_outside(target, y), (target, y)
 
 
-@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("index", range(5))
 def test_margins_of_a_point_are_almost_exact(index: int) -> None:
     rng = np.random.default_rng(7)
     for _ in range(20):
@@ -102,6 +105,46 @@ def test_margins_of_a_point_are_almost_exact(index: int) -> None:
         # with the right direction the separation of a point is its distance
         if distance > 0.0:
             assert float(region.certified_outside(form).margin) == pytest.approx(distance, rel=1e-3, abs=1e-9)
+
+
+@pytest.mark.parametrize("exponents", [(700, -600, 0), (-1000, 990, 5)])
+def test_units_of_a_polytopes_rows_do_not_change_margins(exponents: tuple[int, int, int]) -> None:
+    rng = np.random.default_rng(4)
+    normals, offsets = rng.normal(size=(3, 2)), rng.random(3)
+    factors = 2.0 ** np.array(exponents)
+    plain = region_of(Polytope(normals, offsets))
+    scaled = region_of(Polytope(factors[:, None] * normals, factors * offsets))
+    points = tensor(rng.normal(size=(20, 2)))
+    form = TaylorForm.of_box(points, points + 0.1)
+    assert torch.isfinite(plain.certified_inside(form).margin).all()
+    for one, other in (
+        (plain.inside(points), scaled.inside(points)),
+        (plain.outside(points), scaled.outside(points)),
+        (plain.certified_inside(form).margin, scaled.certified_inside(form).margin),
+        (plain.certified_outside(form).margin, scaled.certified_outside(form).margin),
+    ):
+        assert torch.allclose(one, other, rtol=1e-12, atol=1e-14)
+
+
+def test_rows_that_no_factor_fits_keep_their_true_margins() -> None:
+    """A row scaled with rounding would be another half-space: certified bounds of it hold, if they say little."""
+    target = Polytope([[1e300, 1e-300], [0.0, -1.0]], [1e-10, 1.0])
+    form = TaylorForm.of_box(tensor([[-1.0, -0.5]]), tensor([[-0.9, 0.5]]))
+    assert float(region_of(target).certified_inside(form).margin) <= 0.5
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+def test_sampled_margins_of_a_small_ellipsoid_far_away(columns: int) -> None:
+    """M x - M c would cancel: an error of 1e-7 of the size, seen here as 1e-10."""
+    rng = np.random.default_rng(columns)
+    centre = np.array([1e6 + 0.3, -2e6 - 0.7])
+    target = Ellipsoid(centre, 1e-3 * (rng.normal(size=(2, columns)) + 2.0 * np.eye(2, columns)))
+    region = region_of(target)
+    for share in (0.0, 0.3, 0.999999, 1.0, 1.5):
+        point = centre + share * target.support_vector(rng.normal(size=2), centre)
+        exact = [mpmath.mpf(float(v)) for v in point]
+        assert float(region.inside(tensor(point))) == pytest.approx(float(exact_inside(target, exact)), abs=1e-16)
+        assert float(region.outside(tensor(point))) == pytest.approx(float(exact_outside(target, exact)), abs=1e-16)
 
 
 def test_sublevel_margins_are_lower_bounds() -> None:
@@ -203,6 +246,12 @@ def test_inputs_do_not_count_at_the_horizon() -> None:
         (lambda: Moving(UNIT, np.zeros(3)), DimensionError, "3 entries"),
         (lambda: only(Avoid(Zonotope(np.zeros(2), np.eye(2)))), UnsupportedError, "type Zonotope"),
         (lambda: only(Avoid(Ellipsoid(np.zeros(2), np.ones((2, 2))))), UnsupportedError, "flat or extremely thin"),
+        (lambda: only(Avoid(Ellipsoid(np.zeros(2), np.ones((2, 3))))), UnsupportedError, "flat or extremely thin"),
+        (
+            lambda: only(Stay(Ellipsoid(np.zeros(2), np.ones((2, 1))))),
+            UnsupportedError,
+            "a column for every coordinate",
+        ),
     ],
 )
 def test_mistakes_are_named(make, error: type, text: str) -> None:

@@ -33,7 +33,7 @@ def test_during_is_a_pair(during: object) -> None:
 
 
 def test_during_is_in_order_and_reach_takes_one_time() -> None:
-    with pytest.raises(InputError, match=r"the requirement 'a' is during 3 to 2; give the first time before"):
+    with pytest.raises(InputError, match=r"requirement 'a' is during 3 to 2; give the first time before"):
         Stay(UNIT, during=(3, 2), name="a")
     for times in ({}, {"at": 1, "within": 2}):
         with pytest.raises(InputError, match=r"exactly one of at=TIME and within=TIME"):
@@ -42,7 +42,7 @@ def test_during_is_in_order_and_reach_takes_one_time() -> None:
 
 @pytest.mark.parametrize("make", [Stay, Avoid, lambda target: Reach(target, at=1)])
 def test_targets_are_sets(make: Callable[[object], Requirement]) -> None:
-    with pytest.raises(InputError, match=r"requirement is a list; give a set"):
+    with pytest.raises(InputError, match=r"the target of an? \w+ requirement is a list; give a set"):
         make([0.0, 1.0])
 
 
@@ -59,12 +59,12 @@ def test_a_coordinate_counts_once() -> None:
 
 @pytest.mark.parametrize("requirements", [[Stay(UNIT)], (), Stay(UNIT)])
 def test_a_specification_is_a_tuple(requirements: object) -> None:
-    with pytest.raises(InputError, match=r"a specification is a tuple of at least one requirement"):
+    with pytest.raises(InputError, match=r"the requirements of a Spec are an? \w+; give a tuple of at least one"):
         Spec(requirements)  # type: ignore[arg-type]
 
 
 def test_a_specification_holds_requirements() -> None:
-    with pytest.raises(InputError, match=r"a specification holds a Box; give Reach, Avoid or Stay"):
+    with pytest.raises(InputError, match=r"a Spec holds a Box; give Reach, Avoid or Stay"):
         Spec((UNIT,))  # type: ignore[arg-type]
 
 

@@ -171,6 +171,9 @@ def test_expressions_as_sets() -> None:
         Zonotope(np.array([0.5, 0.0]), np.array([[0.1, 0.1, 0.1], [-0.1, 0.0, 0.1]])),
         Ball(np.array([0.5, 0.0]), 0.2),
         Ellipsoid(np.array([0.5, 0.0]), np.array([[0.2, 0.1], [0.0, 0.1]])),
+        Ellipsoid(np.array([0.5, 0.0]), np.array([[0.2, 0.1, -0.1], [0.0, 0.1, 0.1]])),
+        Ellipsoid(np.array([0.5, 0.0]), np.array([[0.2], [0.0]])),
+        Ellipsoid(np.array([0.5, 0.0]), np.zeros((2, 0))),
         Polytope(np.array([[1.0, 1.0], [-1.0, 0.0], [0.0, -1.0]]), np.array([0.8, -0.3, 0.1])),
     ],
     ids=lambda s: type(s).__name__,
@@ -188,6 +191,23 @@ def test_every_kind_of_initial_set(initial: AbstractSet) -> None:
     middle = paths[0, 4]
     question = problem(Avoid(Ball(middle, 0.05)), loop=loop, initial=initial)
     assert_proved(decide(question), question)
+
+
+def test_reach_encloses_an_initial_ellipsoid_with_more_columns_than_coordinates() -> None:
+    initial = Ellipsoid(np.array([0.5, 0.0]), np.array([[0.2, 0.1, -0.1], [0.0, 0.1, 0.1]]))
+    loop = integrator_loop()
+    target = Ellipsoid(np.array([0.5, 0.0]), np.array([[4.0, 0.0, 1.0], [0.0, 4.0, 1.0]]))
+    question = problem(Stay(target), loop=loop, initial=initial, horizon=3)
+    assert decide(question).verdict is Verdict.VERIFIED
+    tube = reach(question, engine=BranchAndBoundEngine(), budget=Budget())
+    assert tube.flowpipe is not None
+    directions = np.concatenate([np.eye(2), -np.eye(2), [[1.0, -2.0]]])
+    starts = initial.sample_inside(np.random.default_rng(1), 20)
+    assert len(starts) > 10
+    for x0 in starts:
+        for k, x in enumerate(simulate_exactly(loop, x0, np.zeros((3, 0)))[0]):
+            support = tube.flowpipe.support(k, directions)
+            assert all(high_precision.dot(d, x) <= s for d, s in zip(directions, support, strict=True))
 
 
 def test_budgets_end_in_unknown_with_their_reason() -> None:
@@ -294,7 +314,7 @@ def test_falsification_takes_its_share_of_the_budget_only() -> None:
 def test_the_time_budget_is_kept_within_a_long_simulation(ask, holds: bool) -> None:
     """One trajectory to the horizon takes longer than the budget; nothing is said that was not seen."""
     far = 1e9 if holds else 1e-9
-    question = problem(Stay(Box(np.full(2, -far), np.full(2, far))), horizon=10**6)
+    question = problem(Stay(Box(np.full(2, -far), np.full(2, far))), horizon=100_000)
     result = ask(question, budget=Budget(timeout_s=1.0))
     assert result.reason is Reason.TIME_BUDGET
     assert result.verdict is not Verdict.VERIFIED

@@ -10,6 +10,9 @@ import pytest
 from nnctrl.errors import DimensionError, InputError, UnknownNameError
 from nnctrl.networks.onnx_export import write_onnx
 from nnctrl.sets.box import Box
+from nnctrl.sets.polytope import Polytope
+from nnctrl.specs.moving import Moving
+from nnctrl.specs.spec import Avoid, Reach, Requirement, Spec, Stay
 from tests.small_loop import CartProblem, ForeignCartProblem, cart_network, cart_problem
 
 CART = cart_problem(cart_network())
@@ -28,6 +31,20 @@ def test_a_problem_knows_its_loop() -> None:
 def test_initial_set_must_fit_the_plant() -> None:
     with pytest.raises(DimensionError, match=r"the initial set has 1 coordinates but the plant has 2 states \(p, v\)"):
         dataclasses.replace(CART, initial_set=Box([0.0], [1.0]))
+
+
+EMPTY = Polytope([[1.0, 0.0], [-1.0, 0.0]], [0.0, -1e-11])
+
+
+@pytest.mark.parametrize(
+    "requirement", [Stay(EMPTY), Avoid(EMPTY), Reach(EMPTY, at=1), Avoid(Moving(EMPTY, [1.0, 0.0]))]
+)
+def test_an_empty_set_is_refused_by_name(requirement: Requirement) -> None:
+    spec = Spec((Stay(Box([-1.0], [1.0]), on=("a",)), dataclasses.replace(requirement, name="gate")))
+    with pytest.raises(InputError, match="the set of requirement 'gate' is empty: no point satisfies the 2 inequal"):
+        dataclasses.replace(CART, spec=spec)
+    with pytest.raises(InputError, match="the initial set is empty: no point satisfies the 2 inequalities"):
+        dataclasses.replace(CART, initial_set=EMPTY)
 
 
 @pytest.mark.parametrize("horizon", [0, -1, float("nan"), float("inf")])
