@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import mpmath
 import numpy as np
 import pytest
 
+from nnctrl.cli.main import run
+from nnctrl.cli.status import ExitStatus
 from nnctrl.sets.box import Box
 from nnctrl.sets.ellipsoid import Ball
 from nnctrl.specs.spec import Avoid, Reach, Requirement, Spec, Stay
@@ -141,3 +144,22 @@ def test_dynamics_that_are_undefined_on_the_way_prove_nothing() -> None:
     loop = compose(Rooted(), Controller(balancing_network()))
     result = verify(problem(Stay(Box([-9.0, -9.0], [9.0, 9.0])), loop=loop, horizon=1))
     assert result.verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (["verify"], ExitStatus.DONE),
+        (["reach", "--set", "mode=per-step", "--set", "bound=first-order"], ExitStatus.DONE),
+        (["falsify", "--samples", "100"], ExitStatus.UNKNOWN),
+        (["reach", "--set", "bound=crown"], ExitStatus.BAD_INPUT),
+    ],
+    ids=["verify", "reach", "falsify", "refused"],
+)
+def test_commands_take_problem_files(command: list[str], status: ExitStatus, tmp_path: Path) -> None:
+    file = tmp_path / "pendulum.py"
+    file.write_text(
+        "from tests.verification.test_nonlinear_plants import GENTLE, UPRIGHT, problem\n"
+        "problem = problem(UPRIGHT, GENTLE)\n"
+    )
+    assert run([command[0], str(file), "--trust", "--quiet", *command[1:]]) == status
