@@ -13,7 +13,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from nnctrl.bounds.ball import InputBall
-from nnctrl.bounds.view import NetworkView
+from nnctrl.bounds.view import NetworkView, View
 from nnctrl.errors import UnsupportedError
 
 
@@ -60,6 +60,18 @@ class AbstractBound(ABC):
     @abstractmethod
     def bytes_per_pair(self, view: NetworkView) -> int:
         """Peak memory that one pair needs, so that the search can choose its batch."""
+
+
+class AbstractGeneralBound(AbstractBound):
+    """A bound that is made for plants that are not affine, too: their views take networks' place."""
+
+    @abstractmethod
+    def upper(self, view: View, lower: Tensor, upper: Tensor, directions: Tensor) -> UpperBound:
+        """See `AbstractBound.upper`; without gradients where the view is not a network."""
+
+    @abstractmethod
+    def bytes_per_pair(self, view: View) -> int:
+        """See `AbstractBound.bytes_per_pair`."""
 
 
 class AbstractLocalBound(AbstractBound):

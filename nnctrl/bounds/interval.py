@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nnctrl.bounds.base import AbstractBound, UpperBound
-from nnctrl.bounds.view import AffineView, BlockView, NetworkView
+from nnctrl.bounds.base import AbstractGeneralBound, UpperBound
+from nnctrl.bounds.view import AbstractPlantView, AffineView, BlockView, NetworkView, View
 from nnctrl.networks.layers import ActivationLayer
 from nnctrl.sets.rounding import affine_enclosure, dot_up, widen_down, widen_up
 
@@ -65,12 +65,17 @@ def support_of_boxes(lower: Tensor, upper: Tensor, directions: Tensor) -> Tensor
 
 
 @dataclass(frozen=True)
-class IntervalBound(AbstractBound):
+class IntervalBound(AbstractGeneralBound):
     """Interval bound propagation as a bound: no gradient information, first-order gap."""
 
-    def upper(self, view: NetworkView, lower: Tensor, upper: Tensor, directions: Tensor) -> UpperBound:
+    def upper(self, view: View, lower: Tensor, upper: Tensor, directions: Tensor) -> UpperBound:
         """See `AbstractBound.upper`; cost: two products with each weight matrix per pair."""
-        low, high = enclose_network(view, lower, upper)
+        if isinstance(view, AbstractPlantView):
+            low, high = view.enclose(lower, upper)
+            gain = torch.ones_like(lower[..., :1])
+        else:
+            low, high = enclose_network(view, lower, upper)
+            gain = _first_gain(view)
         centre, radius = midpoint_radius(lower, upper)
         with torch.enable_grad():
             point = centre.detach().requires_grad_(True)
@@ -78,14 +83,18 @@ class IntervalBound(AbstractBound):
             (gradient,) = torch.autograd.grad(value, point)
         slope = gradient * radius.detach()
         # no gap is attributed to single coordinates: the widest one, by first-layer gain, is as good as any
-        gain = sum(
-            layer.weight.detach().abs().sum(0)
-            for layer in (view.blocks[0].affines[0], view.blocks[0].feedthrough)
-            if layer is not None
-        )
         return UpperBound(support_of_boxes(low, high, directions), slope, radius.detach() * gain)
 
-    def bytes_per_pair(self, view: NetworkView) -> int:
+    def bytes_per_pair(self, view: View) -> int:
         """A few vectors of the widest layer."""
+        if isinstance(view, AbstractPlantView):
+            return 8 * 64 * view.out_size
         widest = max(max(a.weight.shape) for block in view.blocks for a in block.affines)
         return 8 * 16 * int(widest)
+
+
+def _first_gain(view: NetworkView) -> Tensor:
+    """How much each input moves the first layer and what passes by it, [in]."""
+    first = view.blocks[0]
+    layers = [layer for layer in (first.affines[0], first.feedthrough) if layer is not None]
+    return torch.stack([layer.weight.detach().abs().sum(0) for layer in layers]).sum(0)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from nnctrl.bounds.base import AbstractBound, UpperBound
+from nnctrl.bounds.base import AbstractGeneralBound, UpperBound
 from nnctrl.bounds.taylor_form import TaylorForm
-from nnctrl.bounds.view import NetworkView
+from nnctrl.bounds.view import AbstractPlantView, View
 
 
 def bound_along(form: TaylorForm, directions: Tensor) -> UpperBound:
@@ -18,8 +18,10 @@ def bound_along(form: TaylorForm, directions: Tensor) -> UpperBound:
     return UpperBound(form.support(along).squeeze(1), slope, form.blame(along).squeeze(1))
 
 
-def form_bytes(view: NetworkView) -> int:
+def form_bytes(view: View) -> int:
     """Memory of one form: its largest tensor of symbols or shares, several copies of which are alive at once."""
+    if isinstance(view, AbstractPlantView):
+        return view.form_bytes()
     columns = inputs = view.in_size
     largest = inputs * inputs
     for block in view.blocks:
@@ -32,13 +34,13 @@ def form_bytes(view: NetworkView) -> int:
 
 
 @dataclass(frozen=True)
-class TaylorBound(AbstractBound):
+class TaylorBound(AbstractGeneralBound):
     """The neuron-exact Taylor bound: gradient kept, gap of second order, all activations."""
 
-    def upper(self, view: NetworkView, lower: Tensor, upper: Tensor, directions: Tensor) -> UpperBound:
+    def upper(self, view: View, lower: Tensor, upper: Tensor, directions: Tensor) -> UpperBound:
         """See `AbstractBound.upper`; cost: one forward pass of n + (number of neurons so far) columns per pair."""
         return bound_along(TaylorForm.of_box(lower, upper).through(view), directions)
 
-    def bytes_per_pair(self, view: NetworkView) -> int:
+    def bytes_per_pair(self, view: View) -> int:
         """See `form_bytes`."""
         return form_bytes(view)

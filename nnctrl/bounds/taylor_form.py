@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from nnctrl.bounds.interval import enclose_activation, enclose_affine, midpoint_radius, support_of_boxes
-from nnctrl.bounds.view import AffineView, BlockView, NetworkView
+from nnctrl.bounds.view import AbstractPlantView, AffineView, BlockView, View
 from nnctrl.networks.activations import Activation, Linearisation
 from nnctrl.networks.layers import ActivationLayer
 from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF, gamma, grow_up, widen_down, widen_up
@@ -253,8 +253,10 @@ class TaylorForm:
         form = form.affine(block.affines[-1])
         return form if block.feedthrough is None else form.plus(self.affine(block.feedthrough))
 
-    def through(self, view: NetworkView, relaxation: Relaxation = about_the_centre) -> TaylorForm:
-        """The image under a network."""
+    def through(self, view: View, relaxation: Relaxation = about_the_centre) -> TaylorForm:
+        """The image under a network, or under more than a network (which chooses its slopes itself)."""
+        if isinstance(view, AbstractPlantView):
+            return view.through(self)
         form = self
         for block in view.blocks:
             form = form.through_block(block, relaxation)

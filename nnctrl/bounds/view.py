@@ -7,7 +7,9 @@ them.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,6 +17,9 @@ from torch import Tensor
 from nnctrl._typing import FloatArray
 from nnctrl.networks.layers import ActivationLayer, Affine
 from nnctrl.networks.network import Network
+
+if TYPE_CHECKING:
+    from nnctrl.bounds.taylor_form import TaylorForm
 
 
 def tensor(array: FloatArray) -> Tensor:
@@ -60,8 +65,46 @@ class BlockView:
         return result if self.feedthrough is None else result + self.feedthrough(x)
 
 
+class AbstractView(ABC):
+    """A function that searches maximise and sample: of `in_size` inputs, differentiable in floating point."""
+
+    @property
+    @abstractmethod
+    def in_size(self) -> int:
+        """Number of inputs."""
+
+    @property
+    @abstractmethod
+    def out_size(self) -> int:
+        """Number of outputs."""
+
+    @abstractmethod
+    def __call__(self, x: Tensor) -> Tensor:
+        """Evaluate in floating point, differentiably; `x` [..., in]."""
+
+
+class AbstractPlantView(AbstractView):
+    """A function that is more than a network: one or several steps of a plant that is not affine.
+
+    It knows how to map what bounds propagate. Both enclosures hold for the real function and are rounded outward; they
+    carry no gradients.
+    """
+
+    @abstractmethod
+    def through(self, form: TaylorForm) -> TaylorForm:
+        """The image of a form over the inputs, which begins with the symbols of `form`."""
+
+    @abstractmethod
+    def enclose(self, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
+        """Outer boxes of the images of boxes [batch, in], by intervals."""
+
+    @abstractmethod
+    def form_bytes(self) -> int:
+        """Memory that mapping one form takes."""
+
+
 @dataclass(frozen=True, eq=False)
-class NetworkView:
+class NetworkView(AbstractView):
     """The view of a whole network."""
 
     blocks: tuple[BlockView, ...]
@@ -95,3 +138,7 @@ class NetworkView:
         for block in self.blocks:
             x = block(x)
         return x
+
+
+View = NetworkView | AbstractPlantView
+"""Everything that a step or several can be."""

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from nnctrl.bounds.ball import InputBall
 from nnctrl.bounds.base import AbstractBound
-from nnctrl.bounds.view import NetworkView
+from nnctrl.bounds.plant_bound import suited
+from nnctrl.bounds.view import NetworkView, View
 from nnctrl.branching.frontier import Evaluator, Frontier
 from nnctrl.branching.meter import Exhausted, Meter
 from nnctrl.branching.splitting import Branching, cut, splittable
@@ -50,7 +52,7 @@ class SupportSearch:
 class _Incumbents:
     """Best attained value and its point for every direction."""
 
-    view: NetworkView
+    view: View
     directions: Tensor
     values: Tensor
     points: Tensor
@@ -69,7 +71,7 @@ class _Incumbents:
 
 
 def maximise(
-    view: NetworkView,
+    view: View,
     lower: Tensor,
     upper: Tensor,
     directions: Tensor,
@@ -87,12 +89,14 @@ def maximise(
     `tolerance` [p]: how far above an attained value a bound may stay; the search gives up, with the bound it has, where
     the rounding of the bound at a point is larger. `starts` [q, n]: points of the box to begin the
     search for attained values from. Cost: one bound per pair; the memory is limited by the batch and by the frontier,
-    which `meter` watches.
+    which `meter` watches. UnsupportedError for a bound that is for networks only and a view that is more (`suited`).
     """
     if ball is not None:
         bound = bound.within(ball)
     incumbents = _first_incumbents(view, lower, upper, directions, starts, ball)
-    evaluator, before = Evaluator(view, bound, directions, meter, branching.refresh), meter.nodes
+    # a suited bound takes this view, whatever it is
+    network = cast("NetworkView", view)
+    evaluator, before = Evaluator(network, suited(bound, view), directions, meter, branching.refresh), meter.nodes
     frontier = evaluator.roots(lower, upper)
     count = branches = len(frontier)
     settled = torch.full((count,), -torch.inf, dtype=torch.float64)
@@ -149,7 +153,7 @@ def _corner(lower: Tensor, upper: Tensor, slope: Tensor) -> Tensor:
 
 
 def _first_incumbents(
-    view: NetworkView, lower: Tensor, upper: Tensor, directions: Tensor, starts: Tensor, ball: InputBall | None
+    view: View, lower: Tensor, upper: Tensor, directions: Tensor, starts: Tensor, ball: InputBall | None
 ) -> _Incumbents:
     """Best start for each direction, improved by projected gradient steps of shrinking size."""
     if ball is not None:

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from nnctrl.bounds.taylor_form import TaylorForm
-from nnctrl.bounds.view import NetworkView, tensor
+from nnctrl.bounds.view import View, tensor
 from nnctrl.branching.meter import Meter
 from nnctrl.reachability.parametrisation import Parametrisation
-from nnctrl.systems.closed_loop import StepMap
+from nnctrl.reachability.views import view_of
+from nnctrl.systems.closed_loop import AbstractStepMap
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ class StepChain:
     `symbol_limit`: residual symbols kept from step to step (Girard's reduction beyond).
     """
 
-    view: NetworkView
+    view: View
     state_size: int
     plant_size: int
     disturbance_lower: Tensor
@@ -47,11 +48,9 @@ class StepChain:
     symbol_limit: int = 400
 
     @staticmethod
-    def of(step: StepMap, plant_size: int, symbol_limit: int = 400) -> StepChain:
+    def of(step: AbstractStepMap, plant_size: int, symbol_limit: int = 400) -> StepChain:
         """The chain of a composed step."""
-        return StepChain(
-            NetworkView.of(step.network), step.state_size, plant_size, *disturbance_bounds(step), symbol_limit
-        )
+        return StepChain(view_of(step), step.state_size, plant_size, *disturbance_bounds(step), symbol_limit)
 
     def start(self, initial: Parametrisation, lower: Tensor, upper: Tensor) -> TaylorForm:
         """The composite state over the parts [lower, upper] [batch, q] of the initial set's coordinates."""
@@ -86,7 +85,7 @@ class StepChain:
         return torch.stack(states, 1), torch.stack(others, 1)
 
 
-def disturbance_bounds(step: StepMap) -> tuple[Tensor, Tensor]:
+def disturbance_bounds(step: AbstractStepMap) -> tuple[Tensor, Tensor]:
     """Lower and upper corner of the step's disturbances [w]; empty if it has none."""
     if step.disturbance is None:
         return torch.zeros(0, dtype=torch.float64), torch.zeros(0, dtype=torch.float64)

@@ -20,24 +20,21 @@ from torch import Tensor
 from nnctrl._typing import FloatArray
 from nnctrl.bounds.base import AbstractBound
 from nnctrl.bounds.interval import midpoint_radius
-from nnctrl.bounds.view import NetworkView, tensor
+from nnctrl.bounds.view import View, tensor
 from nnctrl.branching.meter import Exhausted, Meter
 from nnctrl.branching.search import SupportSearch, maximise
 from nnctrl.branching.splitting import Branching
 from nnctrl.networks.layers import Affine
-from nnctrl.networks.network import Network
 from nnctrl.progress import Progress
 from nnctrl.reachability.chain import disturbance_bounds
 from nnctrl.reachability.flowpipe import FlowpipeStep
 from nnctrl.reachability.parametrisation import Parametrisation, image_of_box
 from nnctrl.reachability.rotation import enclosing_coordinates, principal_directions
 from nnctrl.reachability.sampled import SampledStates
+from nnctrl.reachability.views import view_from
 from nnctrl.sets.rounding import UNIT_ROUNDOFF, matmul_enclosure, sum_up, widen_up
 from nnctrl.sets.zonotope import Zonotope
-from nnctrl.systems.absorb import precede
-from nnctrl.systems.affine_maps import beside
-from nnctrl.systems.closed_loop import StepMap
-from nnctrl.systems.unroll import unroll
+from nnctrl.systems.closed_loop import AbstractStepMap
 
 Mode = Literal["per-step", "k-step", "combined"]
 
@@ -103,7 +100,12 @@ class DiscreteReachability:
     """Runs the steps; one object per run."""
 
     def __init__(
-        self, step: StepMap, plant_size: int, initial: Parametrisation, settings: DiscreteReachSettings, meter: Meter
+        self,
+        step: AbstractStepMap,
+        plant_size: int,
+        initial: Parametrisation,
+        settings: DiscreteReachSettings,
+        meter: Meter,
     ) -> None:
         self.step, self.plant_size, self.initial = step, plant_size, initial
         self.settings, self.meter = settings, meter
@@ -165,7 +167,7 @@ class DiscreteReachability:
         starts = sampled.parameters if previous is None else sampled.before @ tensor(previous).T
         tolerance = tight if mode == "combined" and k == 1 else np.full(len(directions), eps)
         search = self._search(
-            self._from_coordinates(self.step.network, current, 1),
+            view_from(self.step, current.to_state, 1),
             self._boxes(current, 1),
             starts,
             sampled.last_noise,
@@ -189,7 +191,7 @@ class DiscreteReachability:
 
     def _search(
         self,
-        view: NetworkView,
+        view: View,
         box: tuple[Tensor, Tensor],
         starts: Tensor,
         noise: Tensor,
@@ -213,8 +215,8 @@ class DiscreteReachability:
             starts=torch.minimum(torch.maximum(points, box[0]), box[1]),
         )
 
-    def _unrolled(self, k: int) -> NetworkView:
-        return self._from_coordinates(unroll(self.step, k), self.initial, k)
+    def _unrolled(self, k: int) -> View:
+        return view_from(self.step, self.initial.to_state, k)
 
     def _inputs(self, k: int) -> tuple[Tensor, Tensor]:
         return self._boxes(self.initial, k)
@@ -222,13 +224,6 @@ class DiscreteReachability:
     def _boxes(self, start: Parametrisation, steps: int) -> tuple[Tensor, Tensor]:
         low, high = self.noise
         return torch.cat([start.lower, low.repeat(steps)]), torch.cat([start.upper, high.repeat(steps)])
-
-    def _from_coordinates(self, network: Network, start: Parametrisation, steps: int) -> NetworkView:
-        """The network with the coordinates of `start` absorbed into its first layer, beside the disturbances of
-        `steps` steps.
-        """
-        extra = Affine.identity(self.noise_size * steps)
-        return NetworkView.of(precede(network, beside(start.to_state, extra)))
 
     def _flowpipe_step(self, k: int, bounds: StepBounds, lower: FloatArray, upper: FloatArray) -> FlowpipeStep:
         """The rotated box `{V' y : lower <= y <= upper}`, its plant states only where the composite state has more."""

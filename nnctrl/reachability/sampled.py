@@ -7,10 +7,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nnctrl.bounds.view import NetworkView
 from nnctrl.reachability.chain import disturbance_bounds
 from nnctrl.reachability.parametrisation import Parametrisation
-from nnctrl.systems.closed_loop import StepMap
+from nnctrl.reachability.views import view_of
+from nnctrl.systems.closed_loop import AbstractStepMap
 
 
 class SampledStates:
@@ -20,9 +20,9 @@ class SampledStates:
     steps so far, w] that led to them.
     """
 
-    def __init__(self, step: StepMap, initial: Parametrisation, count: int, seed: int) -> None:
+    def __init__(self, step: AbstractStepMap, initial: Parametrisation, count: int, seed: int) -> None:
         self._generator = torch.Generator().manual_seed(seed)
-        self._view = NetworkView.of(step.network)
+        self._view = view_of(step)
         self._range = disturbance_bounds(step)
         self.parameters = initial.sample(self._generator, count)
         self.now = initial.view(self.parameters)

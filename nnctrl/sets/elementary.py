@@ -174,6 +174,19 @@ def arccos_range(lower: FloatArray, upper: FloatArray) -> Ends:
     return np.maximum(low, 0.0), high
 
 
+def arctan2_range(y: Ends, x: Ends) -> Ends:
+    """Angle of the vector (x, y) in [-pi, pi].
+
+    Over a box that does not touch the cut (the negative half-axis and 0) it is monotone along every edge and has its
+    extremes at corners; over one that does nothing is said but that it is an angle.
+    """
+    corners = np.stack(np.broadcast_arrays(*(np.arctan2(b, a) for a in x for b in y)))
+    cut = (x[0] <= 0.0) & (y[0] <= 0.0) & (y[1] >= 0.0)
+    largest = np.nextafter(math.pi, 4.0)
+    low, high = np.maximum(_below(corners.min(axis=0)), -largest), np.minimum(_above(corners.max(axis=0)), largest)
+    return np.where(cut, -largest, low), np.where(cut, largest, high)
+
+
 def sin_range(lower: FloatArray, upper: FloatArray) -> Ends:
     """Sine: 1 is reached at a quarter turn, -1 at three quarters."""
     return _wave(np.sin, lower, upper, top=0.25, bottom=0.75)

@@ -255,6 +255,10 @@ class Interval:
         """Arc tangent."""
         return _unary(elementary.arctan_range, self)
 
+    def arctan2(self, other: Interval | ArrayLike) -> Interval:
+        """Angle of the vector with these ordinates and the other's abscissae; [-pi, pi] across the negative axis."""
+        return _binary(elementary.arctan2_range, self, other)
+
     def sinh(self) -> Interval:
         """Hyperbolic sine."""
         return _unary(elementary.sinh_range, self)

@@ -143,11 +143,7 @@ def _check_jacobian(plant: Plant, arguments: list[FloatArray]) -> list[str]:
 def _check_intervals(what: str, tape: Tape, arguments: list[FloatArray]) -> list[str]:
     """Interval evaluation contains the values at the points of small boxes."""
     boxes = [Interval(a - 1e-3 * abs(a), a + 1e-3 * abs(a)) for a in arguments]
-    try:
-        enclosure = tape(*boxes)[0]
-    except UnsupportedError as error:
-        return [f"{what} cannot be evaluated over intervals: {error}"]
-    inside = enclosure.contains(tape(*arguments)[0])
+    inside = tape(*boxes)[0].contains(tape(*arguments)[0])
     return (
         [] if inside.all() else [f"{what}: an interval evaluation does not contain a value at a point of the interval"]
     )

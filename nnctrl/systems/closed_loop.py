@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,20 +21,20 @@ from nnctrl.systems.simulation import Trajectory
 
 
 @dataclass(frozen=True, eq=False)
-class StepMap:
-    """One sample of the closed loop as a network `[z; d] -> [z+; u; y]`.
+class AbstractStepMap(ABC):
+    """One sample of the closed loop, a map `[z; d] -> [z+; u; y]` with named coordinates.
 
     z stacks the plant's state, then delay lines, then the controller's memory; d the plant's disturbance, then the
     measurement noise, and lies in the box `disturbance` (None if empty); u is the input applied in this sample, y the
-    plant's outputs. The network's radii cover all rounding of the composition and all interval parameters.
+    plant's outputs. `network` is what of the map is a network, from [z; d] on.
     """
 
-    network: Network
     state_names: tuple[str, ...]
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     disturbance_names: tuple[str, ...]
     disturbance: Box | None
+    network: Network
 
     def __post_init__(self) -> None:
         names = (*self.state_names, *self.input_names, *self.output_names, *self.disturbance_names)
@@ -43,12 +44,10 @@ class StepMap:
                 f"the closed loop has two signals named '{min(twice)}'; rename the one of the plant, for the others "
                 "are named by nnctrl"
             )
-        rows = self.state_size + self.input_size + self.output_size
-        if (self.network.in_size, self.network.out_size) != (self.state_size + self.disturbance_size, rows):
-            raise DimensionError(
-                f"a step network maps {self.network.in_size} to {self.network.out_size} values, but the names make it "
-                f"{self.state_size + self.disturbance_size} to {rows}"
-            )
+
+    @abstractmethod
+    def evaluate(self, v: FloatArray) -> FloatArray:
+        """Results [..., rows] in floating point for stacked v = [z; d] [..., N + d]."""
 
     @property
     def state_size(self) -> int:
@@ -90,7 +89,27 @@ class StepMap:
     def __call__(self, z: FloatArray, d: FloatArray | None = None) -> tuple[FloatArray, FloatArray, FloatArray]:
         """(z+, u, y) in floating point for z [..., N], d [..., d] (default 0)."""
         disturbance = np.zeros((*z.shape[:-1], self.disturbance_size)) if d is None else d
-        return self.split(self.network(np.concatenate([z, disturbance], axis=-1)))
+        return self.split(self.evaluate(np.concatenate([z, disturbance], axis=-1)))
+
+
+@dataclass(frozen=True, eq=False)
+class StepMap(AbstractStepMap):
+    """The step of an affine plant: a network. Its radii cover all rounding of the composition and all interval
+    parameters.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        rows = self.state_size + self.input_size + self.output_size
+        if (self.network.in_size, self.network.out_size) != (self.state_size + self.disturbance_size, rows):
+            raise DimensionError(
+                f"a step network maps {self.network.in_size} to {self.network.out_size} values, but the names make it "
+                f"{self.state_size + self.disturbance_size} to {rows}"
+            )
+
+    def evaluate(self, v: FloatArray) -> FloatArray:
+        """The network's values."""
+        return self.network(v)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +122,7 @@ class ClosedLoop:
     plant: Plant
     controller: Controller
     diagram: BlockDiagram
-    step: StepMap
+    step: AbstractStepMap
     rest: FloatArray
 
     def start(self, x0: FloatArray) -> FloatArray:

@@ -2,6 +2,9 @@
 
 For an affine plant `x+ = A x + B u + c + E w` and a network with last layer W the composed last layer is `B W`, and
 `A x + E w + c` is its feedthrough: everything that bounds a network bounds the closed loop.
+
+A plant that is not affine stays outside: the network is that of the controller with all of its parts, and the plant's
+tapes follow it (`nonlinear_step`).
 """
 
 from __future__ import annotations
@@ -27,35 +30,45 @@ from nnctrl.systems.diagram import (
     saturation_block,
 )
 from nnctrl.systems.fit import check_fit, sample_period
+from nnctrl.systems.nonlinear_step import NonlinearStepMap
 from nnctrl.systems.plant import Plant
 from nnctrl.systems.signals import interval_of
 
 
 def compose(plant: Plant, controller: Controller) -> ClosedLoop:
-    """The closed loop of a discrete affine plant and a controller as one step map.
+    """The closed loop of a discrete plant and a controller as one step map.
 
-    UnsupportedError for continuous plants and for dynamics that are not affine; AlgebraicLoopError naming the cycle
-    if the input is needed to compute itself; InputError for a disturbance without a range. Cost: one product of the
-    plant's matrices with the last layer.
+    UnsupportedError for continuous plants, and for a controller that observes outputs which are not affine;
+    AlgebraicLoopError naming the cycle if the input is needed to compute itself; InputError for a disturbance without a
+    range. Cost: one product of the plant's matrices with the last layer.
     """
     check_fit(plant, controller)
     if not plant.is_discrete:
         raise UnsupportedError(
             f"'{plant.name}' is continuous and has no step map; discretise it (LinearPlant.discretise)"
         )
+    if controller.observes == "outputs" and not plant.has_affine_output():
+        raise UnsupportedError(
+            f"the controller observes the outputs of '{plant.name}', which are not affine in (x, u, w); let it observe "
+            "states"
+        )
+    affine = plant.is_affine()
     diagram = closed_loop_diagram(plant, controller)
-    network = assemble(diagram, ["actuator.out", *(["plant.y"] if plant.outputs else [])])
-    network = dataclasses.replace(network, origin=controller.network.origin)
+    if affine:
+        ports = ["actuator.out", *(["plant.y"] if plant.outputs else [])]
+    else:
+        ports = ["actuator.out", *(["w.out"] if plant.disturbance_size else [])]
+    network = dataclasses.replace(assemble(diagram, ports), origin=controller.network.origin)
     states = [block for block in diagram.blocks.values() if isinstance(block, LinearBlock)]
     views = controller.view_size if controller.noise is not None else 0
-    step = StepMap(
-        network,
+    names = (
         tuple(name for block in states for name in block.state_names),
         tuple(plant.inputs),
         tuple(plant.outputs),
         (*plant.disturbances, *(f"noise{k + 1}" for k in range(views))),
-        disturbance_box(plant, controller),
     )
+    disturbance = disturbance_box(plant, controller)
+    step = StepMap(*names, disturbance, network) if affine else NonlinearStepMap(*names, disturbance, network, plant)
     rest = [block.initial for block in states if block.initial is not None]
     return ClosedLoop(plant, controller, diagram, step, np.concatenate([np.zeros(0), *rest]))
 
@@ -64,7 +77,7 @@ def closed_loop_diagram(plant: Plant, controller: Controller) -> BlockDiagram:
     """The diagram of the parts of a controller around a plant; blocks that do nothing are left out.
 
     Blocks: plant, queue (delay line), memory, w, noise, observation, network, output, saturation, and actuator, whose
-    port "out" is the input that the plant gets.
+    port "out" is the input that the plant gets. A plant that is not affine is held in its state: it moves elsewhere.
     """
     sample_period(plant, controller)
     diagram = BlockDiagram()
@@ -126,20 +139,24 @@ def _insert(diagram: BlockDiagram, name: str, block: LinearBlock | NetworkBlock,
 
 
 def plant_block(plant: Plant, observation: Affine | None = None) -> LinearBlock:
-    """An affine plant: input ports "u" and, with disturbances, "w"; output ports "x" and, with outputs, "y".
+    """A plant: input ports "u" and, with disturbances, "w"; output ports "x" and, with affine outputs, "y".
 
-    With an `observation` of the outputs it has the port "v" as well.
+    With an `observation` of the outputs it has the port "v" as well. Dynamics that are not affine are not in it: its
+    next state is its state.
     """
-    dynamics = plant.affine()
     inputs = {"u": plant.input_size}
     if plant.disturbance_size:
         inputs["w"] = plant.disturbance_size
-    maps = {"x": select(dynamics.state.in_size, slice(0, plant.state_size))}
-    if dynamics.output is not None:
-        maps["y"] = dynamics.output
+    size = plant.state_size + sum(inputs.values())
+    own = select(size, slice(0, plant.state_size))
+    maps = {"x": own}
+    output = plant.affine_output() if plant.has_affine_output() else None
+    if output is not None:
+        maps["y"] = output
         if observation is not None:
-            maps["v"] = dynamics.output.then(observation)
-    return LinearBlock(inputs, maps, dynamics.state, None, tuple(plant.states))
+            maps["v"] = output.then(observation)
+    following = plant.affine().state if plant.is_affine() else own
+    return LinearBlock(inputs, maps, following, None, tuple(plant.states))
 
 
 def memory_block(memory: Memory) -> LinearBlock:

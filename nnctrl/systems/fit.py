@@ -59,11 +59,11 @@ def observed_outputs_that_need_the_input(plant: Plant, controller: Controller) -
 
 def _needs_input(plant: Plant) -> list[bool]:
     """Which outputs depend on the input of the same sample."""
-    if not plant.is_affine():
+    if not plant.has_affine_output():
         # what the expression reaches: no more can be said without evaluating it
         reached = any(argument == INPUT_ARGUMENT for argument, _ in plant.output_tape.dependence()[0])
         return [reached] * plant.output_size
-    output = plant.affine().output
+    output = plant.affine_output()
     if output is None:
         return []
     columns = slice(plant.state_size, plant.state_size + plant.input_size)

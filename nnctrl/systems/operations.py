@@ -57,7 +57,9 @@ def _pair(name: str) -> Callable[[Value, Value], Value]:
             # torch's methods take tensors only
             a, b = (value if hasattr(value, "new_tensor") else rich.new_tensor(value) for value in (a, b))
             return getattr(a, name)(b)
-        # minimum and maximum are symmetric, and arctan2 is offered by no kind that gets here
+        if name == "arctan2" and rich is b:
+            # not symmetric, as the others are: the plain number becomes one of the other's kind
+            return (0.0 * b + a).arctan2(b)
         return method(b if rich is a else a)
 
     return apply

@@ -259,19 +259,34 @@ class Plant(ABC):
         """
         return self._affine
 
+    def has_affine_output(self) -> bool:
+        """Whether the outputs, if there are any, are affine in (x, u, w)."""
+        try:
+            self.affine_output()
+        except UnsupportedError:
+            return False
+        return True
+
+    def affine_output(self) -> Affine | None:
+        """The outputs as a map of the stacked [x; u; w] with certified radii, None if there are none; see `affine`."""
+        return self._affine_output
+
     @cached_property
     def _affine(self) -> AffineDynamics:
+        output = self._affine_output
+        return AffineDynamics(self._matrices(self.tape), output, self.state_size, self.input_size)
+
+    @cached_property
+    def _affine_output(self) -> Affine | None:
+        return self._matrices(self.output_tape) if self.outputs else None
+
+    def _matrices(self, tape: Tape) -> Affine:
         sizes = (self.state_size, self.input_size, self.disturbance_size)
         variables = iter(range(sum(sizes)))
         inputs = [[AffineForm.variable(next(variables)) for _ in range(size)] for size in sizes]
         inputs.append([AffineForm.constant(low, high) for low, high in zip(*self.parameter_bounds, strict=True)])
-
-        def matrices(tape: Tape) -> Affine:
-            (entries,) = tape.evaluate(inputs)
-            return to_affine([entries.get((row, 0), 0.0) for row in range(tape.out_shapes[0][0])], sum(sizes))
-
         try:
-            output = matrices(self.output_tape) if self.outputs else None
-            return AffineDynamics(matrices(self.tape), output, self.state_size, self.input_size)
+            (entries,) = tape.evaluate(inputs)
         except UnsupportedError as error:
             raise UnsupportedError(f"'{self.name}': {error}") from error
+        return to_affine([entries.get((row, 0), 0.0) for row in range(tape.out_shapes[0][0])], sum(sizes))

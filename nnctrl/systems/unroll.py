@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from nnctrl.errors import InputError
+from nnctrl.errors import InputError, UnsupportedError
 from nnctrl.networks.layers import Affine
 from nnctrl.networks.network import Block, Network
 from nnctrl.systems.affine_maps import beside, spread_columns, stack_rows, zero_map
-from nnctrl.systems.closed_loop import StepMap
+from nnctrl.systems.closed_loop import AbstractStepMap, StepMap
+from nnctrl.systems.nonlinear_step import NonlinearStepMap
 
 
-def unroll(step: StepMap, steps: int) -> Network:
+def unroll(step: AbstractStepMap, steps: int) -> Network:
     """The network `[z_0; d_0; ...; d_(K-1)] -> [z_K; u_(K-1); y_(K-1)]` of K = `steps` samples.
 
     Disturbances of later steps pass by in the feedthroughs. Exact: the matrices of the step are repeated, none are
     multiplied.
     """
+    if isinstance(step, NonlinearStepMap):
+        raise UnsupportedError(
+            f"the steps of '{step.plant.name}' do not unroll into one network, for its dynamics are not affine; follow "
+            "them one by one"
+        )
     if not isinstance(step, StepMap):
         raise InputError(f"a {type(step).__name__} was to be unrolled; give the step map of a closed loop (loop.step)")
     if steps < 1:

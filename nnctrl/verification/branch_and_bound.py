@@ -1,4 +1,4 @@
-"""The engine for discrete affine plants: falsify, enclose, split what is open, repeat.
+"""The engine for discrete plants: falsify, enclose, split what is open, repeat.
 
 VERIFIED: the parts whose enclosures satisfy every requirement cover the initial set. FALSIFIED: an outward-rounded
 replay proves a violation. UNKNOWN: neither within the budget; the reason says what ran out.
@@ -36,14 +36,16 @@ FALSIFY_SHARE = 0.05
 
 
 class BranchAndBoundEngine(AbstractEngine):
-    """Branch and bound on the initial set with neuron-exact Taylor forms; discrete plants with affine dynamics."""
+    """Branch and bound on the initial set with neuron-exact Taylor forms; discrete plants."""
 
     id: ClassVar[str] = "branch-and-bound"
-    arithmetic: ClassVar[str] = "float64, rounded outward; tanh, exp and log of the libraries assumed within 4 ulp"
+    arithmetic: ClassVar[str] = (
+        "float64, rounded outward; tanh, exp, sin and the like of the libraries assumed within 4 ulp"
+    )
     settings_type: ClassVar[type[Settings]] = BranchAndBoundSettings
 
     def objection(self, problem: Problem) -> str | None:
-        """Continuous plants are not treated (those that are not affine are refused when the loop is composed)."""
+        """Continuous plants are not treated."""
         if problem.is_discrete:
             return None
         return (

@@ -325,3 +325,19 @@ def test_intersection_is_exact(ends: list[float]) -> None:
     assume(low <= high)
     common = a.intersection(b)
     assert (float(common.lower), float(common.upper)) == (low, high)
+
+
+def test_angles_contain_the_angle_of_every_vector() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(400):
+        ends = np.sort(rng.normal(size=(2, 2)) * 10.0 ** rng.integers(-12, 12, size=2), axis=0)
+        ends[:, rng.random(2) < 0.2] = 0.0
+        y, x = (Interval(*np.split(ends[:, k], 2)) for k in range(2))
+        angle = y.arctan2(x)
+        for share in (0.0, 1.0, *rng.random(4)):
+            point = [mpmath.mpf(float(np.clip(low + share * (high - low), low, high))) for low, high in ends.T]
+            truth = mpmath.atan2(*point) if any(point) else mpmath.mpf(0)
+            assert mpmath.mpf(float(angle.lower[0])) <= truth <= mpmath.mpf(float(angle.upper[0]))
+    across = Interval(-1.0, 1.0).arctan2(-1.0)
+    assert float(across.upper) >= math.pi
+    assert not np.isfinite((Interval(-1.0, 1.0).log()).arctan2(1.0).upper)

@@ -81,11 +81,6 @@ class Kinked(Faulty):
         return (casadi.sqrt(x[0] ** 2 + 1e-30) + u[0],)
 
 
-class Angular(Faulty):
-    def dynamics(self, x: Any, u: Any) -> Any:
-        return (casadi.atan2(x[0] + 2, u[0]),)
-
-
 class Windy(Faulty):
     disturbances = {"wind": "N"}
 
@@ -108,7 +103,6 @@ class Unnamed(Faulty):
         (DividesByZero(), "divide by a quantity that ranges over"),
         (Undefined(), "dynamics is not finite at"),
         (Kinked(), "the Jacobian is off finite differences"),
-        (Angular(), "cannot be evaluated over intervals: 'arctan2'"),
         (Windy(), "disturbance 'wind' has no range"),
         (WrongMatrices(), "row 0 of affine\\(\\) does not contain the dynamics"),
         (Unnamed(), "give a name and a unit"),
