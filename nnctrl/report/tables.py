@@ -105,7 +105,9 @@ def run_rows(problem: Problem, result: Result) -> list[tuple[str, str]]:
     rows = [("engine", result.engine)]
     rows += [("", note) for note in result.notes]
     if result.settings:
-        rows.append(("settings", ", ".join(f"{key} {_plain(value)}" for key, value in result.settings.items())))
+        # what is None was not asked for: the JSON has it all the same
+        chosen = {key: value for key, value in result.settings.items() if value is not None}
+        rows.append(("settings", ", ".join(f"{key} {_plain(value)}" for key, value in chosen.items())))
     rows.append(("arithmetic", result.arithmetic))
     rows.append(("network", describe_network(problem)))
     rows.append(("time", describe_time(problem)))
