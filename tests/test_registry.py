@@ -82,6 +82,11 @@ def test_everything_written_is_registered(kind: str, package: str, base: str) ->
     assert written == {entry.source for entry in registry.entries(kind) if entry.package == "nnctrl"}
 
 
+def test_bounds_are_called_what_they_are_registered_as() -> None:
+    for name in registry.names("bounds"):
+        assert registry.load("bounds", name)().name == name
+
+
 def test_unknown_id_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match=r"unknown bound 'intervall'; did you mean 'interval'\?"):
         registry.load("bounds", "intervall")

@@ -7,6 +7,7 @@ direction. New bounds implement `upper` and pass the contract tests of tests/bou
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
@@ -34,6 +35,12 @@ class AbstractBound(ABC):
     """An upper bound of a network in given directions over boxes. Implementations are frozen dataclasses without
     state.
     """
+
+    @property
+    def name(self) -> str:
+        """What messages call it: 'crown' for CrownBound, 'first-order' for FirstOrderBound."""
+        words = re.findall("[A-Z][a-z0-9]*", type(self).__name__.removesuffix("Bound"))
+        return "-".join(word.lower() for word in words)
 
     @abstractmethod
     def upper(self, view: NetworkView, lower: Tensor, upper: Tensor, directions: Tensor) -> UpperBound:
@@ -64,6 +71,12 @@ class AbstractBound(ABC):
 
 class AbstractGeneralBound(AbstractBound):
     """A bound that is made for plants that are not affine, too: their views take networks' place."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it: 'crown' for CrownBound, 'first-order' for FirstOrderBound."""
+        words = re.findall("[A-Z][a-z0-9]*", type(self).__name__.removesuffix("Bound"))
+        return "-".join(word.lower() for word in words)
 
     @abstractmethod
     def upper(self, view: View, lower: Tensor, upper: Tensor, directions: Tensor) -> UpperBound:

@@ -74,6 +74,6 @@ def suited(bound: AbstractBound, view: View) -> AbstractBound:
 
 def _one_step_only(bound: AbstractBound) -> UnsupportedError:
     return UnsupportedError(
-        f"the bound {type(bound).__name__} is for networks, and several steps of a plant that is not affine are none; "
+        f"the bound '{bound.name}' is for networks, and several steps of a plant that is not affine are none; "
         "use the mode per-step, or the bound taylor or interval"
     )

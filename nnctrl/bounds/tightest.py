@@ -34,6 +34,11 @@ class TightestOf(AbstractLocalBound):
         if not self.bounds:
             raise InputError("the tightest of no bounds was asked for; give at least one")
 
+    @property
+    def name(self) -> str:
+        """As it is registered."""
+        return "tightest"
+
     def within(self, ball: InputBall) -> Self:
         """The least of the parts within `ball`."""
         return type(self)(tuple(bound.within(ball) for bound in self.bounds))

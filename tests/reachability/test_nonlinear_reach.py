@@ -153,7 +153,7 @@ def test_paper_bounds_reach_per_step_only() -> None:
     bound = registry.load("bounds", "first-order")()
     found = _reach(loop, "per-step", bound, 1e-3, 3)
     assert found.gap <= 1e-3
-    with pytest.raises(UnsupportedError, match=r"FirstOrderBound is for networks.*mode per-step.*taylor or interval"):
+    with pytest.raises(UnsupportedError, match=r"'first-order' is for networks.*mode per-step.*taylor or interval"):
         _reach(loop, "k-step", bound, 1e-3, 3)
 
 
