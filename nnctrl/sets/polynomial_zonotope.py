@@ -2,8 +2,8 @@
 
 A vector of n rows `P(xi) + G eta + [-r, r]` over dependent symbols xi in [-1, 1]^s, of which P is a polynomial with
 the monomials of a `MonomialBasis`, and independent symbols eta in [-1, 1]^q. The claim is about functions: whatever
-quantity a row stands for is, for every xi, within the row's radius of `P(xi) + G eta` for some eta that all rows share. Affine
-maps are exact up to rounding; a product drops monomials beyond the degree into the radius. Everything is rounded
+quantity a row stands for is, for every xi, within the row's radius of `P(xi) + G eta` for some eta that all rows share.
+Affine maps are exact up to rounding; a product drops monomials beyond the degree into the radius. Everything is rounded
 outward, so operations can be repeated for as long as one likes.
 """
 
