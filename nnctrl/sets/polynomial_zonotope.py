@@ -18,7 +18,7 @@ from nnctrl._typing import FloatArray
 from nnctrl.errors import DimensionError
 from nnctrl.sets import polynomial_kernels as kernels
 from nnctrl.sets.box import Box
-from nnctrl.sets.monomials import MonomialBasis
+from nnctrl.sets.monomials import BoolArray, MonomialBasis
 from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF, gamma, grow_up, widen_up
 
 
@@ -83,18 +83,61 @@ class PolynomialZonotope:
         return self.affine(directions).ranges()[1]
 
     def affine(
-        self, matrix: FloatArray, offset: FloatArray | None = None, matrix_radius: FloatArray | None = None
+        self,
+        matrix: FloatArray,
+        offset: FloatArray | None = None,
+        matrix_radius: FloatArray | None = None,
+        offset_radius: FloatArray | None = None,
     ) -> PolynomialZonotope:
-        """The rows `M x + t` for `matrix` M [m, n] (known up to `matrix_radius`), `offset` t [m]."""
+        """The rows `M x + t` for `matrix` M [m, n] and `offset` t [m], known up to their radii (None: exact)."""
         g = gamma(self.dim + 4)
         gain, magnitude = np.abs(matrix), self.magnitude
         shift = np.zeros(len(matrix)) if offset is None else offset
         radius = gain @ (self.radius + g * magnitude + TINY) + g * np.abs(shift) + TINY
         if matrix_radius is not None:
             radius = radius + matrix_radius @ (magnitude + self.radius)
+        if offset_radius is not None:
+            radius = radius + offset_radius
         coefficients = matrix @ self.coefficients
         coefficients[:, 0] += shift
         return PolynomialZonotope(self.basis, coefficients, matrix @ self.generators, grow_up(radius, 2 * self.dim + 8))
+
+    def scaled(self, factors: FloatArray, offset: FloatArray) -> PolynomialZonotope:
+        """Row by row `factor x + offset`, both [n]."""
+        coefficients, generators = factors[:, None] * self.coefficients, factors[:, None] * self.generators
+        coefficients[:, 0] += offset
+        size = np.abs(factors) * self.magnitude + np.abs(offset)
+        radius = np.abs(factors) * self.radius + 4.0 * UNIT_ROUNDOFF * size + TINY
+        return PolynomialZonotope(self.basis, coefficients, generators, grow_up(radius, 8))
+
+    def rows(self, lanes: slice | FloatArray) -> PolynomialZonotope:
+        """The rows in `lanes`."""
+        return PolynomialZonotope(self.basis, self.coefficients[lanes], self.generators[lanes], self.radius[lanes])
+
+    def widened(self, reach: FloatArray) -> PolynomialZonotope:
+        """The same rows with `reach` [n] >= 0 added to their radii."""
+        return replace(self, radius=grow_up(self.radius + reach, 2))
+
+    def beside(self, other: PolynomialZonotope) -> PolynomialZonotope:
+        """The rows of both, one below the other."""
+        count = max(self.generators.shape[1], other.generators.shape[1])
+        generators = [np.pad(g, ((0, 0), (0, count - g.shape[1]))) for g in (self.generators, other.generators)]
+        return PolynomialZonotope(
+            self.basis,
+            np.concatenate([self.coefficients, other.coefficients]),
+            np.concatenate(generators),
+            np.concatenate([self.radius, other.radius]),
+        )
+
+    def where(self, first: BoolArray, other: PolynomialZonotope) -> PolynomialZonotope:
+        """These rows where `first` [n] holds, those of `other` elsewhere."""
+        mine, its = self._aligned(other)
+        return PolynomialZonotope(
+            self.basis,
+            np.where(first[:, None], self.coefficients, other.coefficients),
+            np.where(first[:, None], mine, its),
+            np.where(first, self.radius, other.radius),
+        )
 
     def plus(self, other: PolynomialZonotope) -> PolynomialZonotope:
         """Row by row the sum; both over the same symbols, of which one may have fewer independent ones."""
