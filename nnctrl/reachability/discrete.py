@@ -133,7 +133,7 @@ class DiscreteReachability:
             found, searches = self._bound_step(k, current, previous, sampled, directions)
             nodes += sum(search.nodes for search in searches)
             branches += sum(search.branches for search in searches)
-            gap = max(gap, float(np.max(found.upper - found.attained)))
+            gap = max(gap, float(np.nan_to_num(found.upper - found.attained, nan=np.inf, posinf=np.inf).max()))
             stopped = stopped or next((search.stopped for search in searches if search.stopped), None)
             bounds.append(found)
             if not np.isfinite(found.upper).all():
@@ -142,7 +142,7 @@ class DiscreteReachability:
             result.append(self._flowpipe_step(k, found, *rotated))
             current = image_of_box(*rotated, Affine.linear(V.T))
             previous = V
-        return DiscreteReach(result, bounds, nodes, branches, gap, stopped)
+        return DiscreteReach(result, bounds, nodes, branches, gap if bounds else np.nan, stopped)
 
     def _bound_step(
         self,

@@ -56,7 +56,7 @@ def replay(
 
 def _start(problem: CompiledProblem, parameter: Tensor) -> FloatArray | None:
     """A state near that of `parameter` that certainly lies in the initial set, or None."""
-    middle = 0.5 * (problem.initial.lower + problem.initial.upper)
+    middle = 0.5 * problem.initial.lower + 0.5 * problem.initial.upper
     for pull in PULLS:
         x0 = problem.plant_state(middle + (parameter - middle) * (1.0 - pull))
         if problem.initial_set.contains(x0).verdict == "inside":

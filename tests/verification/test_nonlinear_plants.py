@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import mpmath
 import numpy as np
@@ -11,15 +11,19 @@ import pytest
 
 from nnctrl.cli.main import run
 from nnctrl.cli.status import ExitStatus
+from nnctrl.networks.activations import Tanh
+from nnctrl.networks.network import Network
 from nnctrl.sets.box import Box
 from nnctrl.sets.ellipsoid import Ball
 from nnctrl.specs.spec import Avoid, Reach, Requirement, Spec, Stay
 from nnctrl.systems.closed_loop import ClosedLoop
 from nnctrl.systems.composer import compose
 from nnctrl.systems.controller import Controller
+from nnctrl.systems.plant import Plant
 from nnctrl.systems.simulation import simulate
 from nnctrl.verification.decide import falsify, reach, verify
 from nnctrl.verification.problem import Problem
+from nnctrl.verification.settings import Budget
 from nnctrl.verification.verdict import Reason, Result, Verdict
 from tests.nonlinear_loops import Pendulum, balancing_network, gusty_loop, pendulum_loop, simulate_exactly
 
@@ -163,3 +167,36 @@ def test_commands_take_problem_files(command: list[str], status: ExitStatus, tmp
         "problem = problem(UPRIGHT, GENTLE)\n"
     )
     assert run([command[0], str(file), "--trust", "--quiet", *command[1:]]) == status
+
+
+def test_an_undefined_bound_is_no_small_gap() -> None:
+    """The statistic is not the 0 that comparisons with nan leave."""
+
+    class Reciprocal(Plant):
+        states: ClassVar = {"x": "1"}
+        inputs: ClassVar = {"u": "1"}
+        dt = 1.0
+
+        outputs: ClassVar = {"y": "1"}
+
+        def dynamics(self, x: Any, u: Any) -> Any:
+            return (0.5 * x[0] + 0.1 * u[0],)
+
+        def output(self, x: Any) -> Any:
+            return (1.0 / x[0],)
+
+    network = Network.from_layers([np.ones((2, 1)), np.ones((1, 2))], [np.zeros(2), np.zeros(1)], Tanh())
+    loop = compose(Reciprocal(), Controller(network))
+    question = Problem(loop, Box([-1.0], [1.0]), Spec((Stay(Box([-9.0], [9.0])),)), 2, "reciprocal")
+    found = reach(question, budget=Budget(timeout_s=2.0))
+    assert found.reason is not None
+    assert found.statistics.gap == np.inf
+
+
+def test_initial_sets_at_the_end_of_the_doubles() -> None:
+    """The middle of [1e308, 1.1e308] is a double although the sum of its ends is not."""
+    network = Network.from_layers([np.zeros((2, 2)), np.zeros((1, 2))], [np.zeros(2), np.zeros(1)], Tanh())
+    loop = compose(Pendulum(), Controller(network))
+    far = Box([1e308, 0.0], [1.1e308, 0.0])
+    question = Problem(loop, far, Spec((Stay(Box([-1.0, -1.0], [1.0, 1.0])),)), 1, "far")
+    assert falsify(question, samples=50).verdict is Verdict.FALSIFIED
