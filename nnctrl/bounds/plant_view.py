@@ -23,10 +23,14 @@ from nnctrl.systems.tape import Tape
 
 @dataclass(frozen=True, eq=False)
 class TapesView(AbstractPlantView):
-    """The second part of a `NonlinearStepMap`, `[x; rest+; u; w] -> [x+; rest+; u; y]`."""
+    """The second part of a `NonlinearStepMap`, `[x; rest+; u; w] -> [x+; rest+; u; y]`.
+
+    Without y if `outputs` is false: an output that is undefined somewhere would spoil what is asked of the states.
+    """
 
     plant: Plant
     lanes: JointLanes
+    outputs: bool = True
 
     @property
     def in_size(self) -> int:
@@ -36,12 +40,13 @@ class TapesView(AbstractPlantView):
     @property
     def out_size(self) -> int:
         """States, inputs and outputs."""
-        return self.lanes.u.stop + self.plant.output_size
+        return self.lanes.u.stop + (self.plant.output_size if self.outputs else 0)
 
     @property
     def tapes(self) -> tuple[Tape, ...]:
         """The dynamics, and the outputs if there are any."""
-        return (self.plant.tape, self.plant.output_tape) if self.plant.outputs else (self.plant.tape,)
+        asked = self.outputs and self.plant.outputs
+        return (self.plant.tape, self.plant.output_tape) if asked else (self.plant.tape,)
 
     def __call__(self, x: Tensor) -> Tensor:
         """With the interval parameters at their midpoints."""
@@ -102,9 +107,9 @@ class StepView(AbstractPlantView):
     tapes: TapesView
 
     @staticmethod
-    def of(step: NonlinearStepMap) -> StepView:
-        """Over [z; d]."""
-        return StepView(NetworkView.of(step.network), TapesView(step.plant, step.lanes))
+    def of(step: NonlinearStepMap, *, outputs: bool = True) -> StepView:
+        """Over [z; d]; with or without the plant's outputs."""
+        return StepView(NetworkView.of(step.network), TapesView(step.plant, step.lanes, outputs))
 
     @property
     def in_size(self) -> int:

@@ -167,7 +167,7 @@ class DiscreteReachability:
         starts = sampled.parameters if previous is None else sampled.before @ tensor(previous).T
         tolerance = tight if mode == "combined" and k == 1 else np.full(len(directions), eps)
         search = self._search(
-            view_from(self.step, current.to_state, 1),
+            view_from(self.step, current.to_state, 1, outputs=False),
             self._boxes(current, 1),
             starts,
             sampled.last_noise,
@@ -216,7 +216,7 @@ class DiscreteReachability:
         )
 
     def _unrolled(self, k: int) -> View:
-        return view_from(self.step, self.initial.to_state, k)
+        return view_from(self.step, self.initial.to_state, k, outputs=False)
 
     def _inputs(self, k: int) -> tuple[Tensor, Tensor]:
         return self._boxes(self.initial, k)

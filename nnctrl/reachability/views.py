@@ -20,10 +20,11 @@ def view_of(step: AbstractStepMap) -> View:
     return StepView.of(_nonlinear(step))
 
 
-def view_from(step: AbstractStepMap, start: Affine, count: int) -> View:
+def view_from(step: AbstractStepMap, start: Affine, count: int, *, outputs: bool = True) -> View:
     """`count` steps from the coordinates of `start`, over [coordinates; d_0; ...; d_(count-1)].
 
-    The map is absorbed into the first layer of the network. The result is that of the last step.
+    The map is absorbed into the first layer of the network. The result is that of the last step, for a plant that is
+    not affine without its outputs if `outputs` is false.
     """
     extra = Affine.identity(step.disturbance_size * count)
     if isinstance(step, StepMap):
@@ -31,8 +32,8 @@ def view_from(step: AbstractStepMap, start: Affine, count: int) -> View:
     nonlinear = _nonlinear(step)
     if count == 1:
         network = precede(nonlinear.network, beside(start, extra))
-        return StepView(NetworkView.of(network), TapesView(nonlinear.plant, nonlinear.lanes))
-    return SequenceView(AffineView.of(start), StepView.of(nonlinear), step.state_size, count)
+        return StepView(NetworkView.of(network), TapesView(nonlinear.plant, nonlinear.lanes, outputs))
+    return SequenceView(AffineView.of(start), StepView.of(nonlinear, outputs=outputs), step.state_size, count)
 
 
 def _nonlinear(step: AbstractStepMap) -> NonlinearStepMap:
