@@ -289,4 +289,10 @@ class Plant(ABC):
             (entries,) = tape.evaluate(inputs)
         except UnsupportedError as error:
             raise UnsupportedError(f"'{self.name}': {error}") from error
+        except InputError as error:
+            # what is wrong with a term of parameters is wrong in affine dynamics; others are bounded with the
+            # parameters as symbols, which may see that nothing is wrong
+            if tape.bends(len(sizes)):
+                raise UnsupportedError(f"'{self.name}' is not affine, and {error}") from error
+            raise
         return to_affine([entries.get((row, 0), 0.0) for row in range(tape.out_shapes[0][0])], sum(sizes))

@@ -132,6 +132,30 @@ class Tape:
                 registers[step.target] = frozenset({step.place}) if step.operation == "input" else reached
         return results
 
+    def bends(self, constant: int) -> bool:
+        """Whether some result is, as it is written, not affine in the arguments, of which number `constant` counts as
+        constant; whatever values may do.
+        """
+        degrees = [0] * self.work_size
+        for step in self.instructions:
+            given = [degrees[k] for k in step.operands]
+            if step.operation == "output":
+                if given[0] > 1:
+                    return True
+                continue
+            if step.operation == "input":
+                degree = int(step.place[0] != constant)
+            elif step.operation in ("assign", "add", "sub", "neg", "twice"):
+                degree = max(given)
+            elif step.operation == "mul":
+                degree = sum(given)
+            elif step.operation == "div" and not given[1]:
+                degree = given[0]
+            else:
+                degree = 2 if any(given) else 0
+            degrees[step.target] = min(degree, 2)
+        return False
+
     def __call__(self, *inputs: Array) -> tuple[Array, ...]:
         """Evaluate over arrays `inputs[k]` [..., size k]: NumPy, or one of torch and intervals beside NumPy, broadcast.
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+import casadi
 import mpmath
 import numpy as np
 import pytest
 
 from nnctrl.cli.main import run
 from nnctrl.cli.status import ExitStatus
+from nnctrl.errors import InputError
 from nnctrl.networks.activations import Tanh
 from nnctrl.networks.network import Network
 from nnctrl.sets.box import Box
@@ -201,3 +203,39 @@ def test_initial_sets_at_the_end_of_the_doubles() -> None:
     far = Box([1e308, 0.0], [1.1e308, 0.0])
     question = Problem(loop, far, Spec((Stay(Box([-1.0, -1.0], [1.0, 1.0])),)), 1, "far")
     assert falsify(question, samples=50).verdict is Verdict.FALSIFIED
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_terms_of_parameters_do_not_depend_on_the_order_of_states(swapped: bool) -> None:
+    """`1 + a - 0.95 a` is at least 0.94, which intervals of `a` alone do not see and symbols do."""
+
+    class Scaled(Plant):
+        states: ClassVar = {"x": "1", "y": "1"}
+        inputs: ClassVar = {"u": "1"}
+        parameters: ClassVar = {"a": (-1.2, 1.2)}
+        dt = 1.0
+
+        def dynamics(self, x: Any, u: Any, p: Any) -> Any:
+            quotient, sine = x[1] / (1.0 + p["a"] - 0.95 * p["a"]), casadi.sin(x[0])
+            return (quotient, sine) if swapped else (sine, quotient)
+
+    network = Network.from_layers([np.ones((2, 2)), np.ones((1, 2))], [np.zeros(2), np.zeros(1)], Tanh())
+    loop = compose(Scaled(), Controller(network))
+    limits = Stay(Box([-1.3, -1.3], [1.3, 1.3]))
+    question = Problem(loop, Box([0.0, 0.0], [1.0, 1.0]), Spec((limits,)), 2, "scaled")
+    assert verify(question).verdict is Verdict.VERIFIED
+
+
+def test_an_affine_plant_that_divides_by_nothing_is_refused() -> None:
+    class Divided(Plant):
+        states: ClassVar = {"x": "1"}
+        inputs: ClassVar = {"u": "1"}
+        parameters: ClassVar = {"a": (-1.0, 1.0)}
+        dt = 1.0
+
+        def dynamics(self, x: Any, u: Any, p: Any) -> Any:
+            return (x[0] / p["a"] + u[0],)
+
+    network = Network.from_layers([np.ones((2, 1)), np.ones((1, 2))], [np.zeros(2), np.zeros(1)], Tanh())
+    with pytest.raises(InputError, match=r"divide by a quantity that ranges over \[-1, 1\]"):
+        compose(Divided(), Controller(network))
