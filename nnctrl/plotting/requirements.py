@@ -12,7 +12,7 @@ from nnctrl.plotting.shapes import projection_polygon
 from nnctrl.plotting.style import COLOURS, LAYERS
 from nnctrl.plotting.window import target_range
 from nnctrl.specs.moving import Moving
-from nnctrl.specs.spec import Avoid, Reach, Stay
+from nnctrl.specs.spec import Avoid, Stay
 from nnctrl.specs.sublevel import Sublevel
 from nnctrl.verification.problem import TIME, Problem
 
@@ -72,7 +72,7 @@ def _frames(requirement: AnyRequirement, axes: tuple[int, int], problem: Problem
     target = requirement.target
     if not isinstance(target, Moving):
         return [(np.zeros(2), 1.0)]
-    times = np.linspace(*_span(requirement, problem), MOVING_FRAMES)
+    times = np.linspace(*requirement.window(problem.horizon), MOVING_FRAMES)
     return [(time * target.velocity[list(axes)], (age + 1.0) / MOVING_FRAMES) for age, time in enumerate(times)]
 
 
@@ -130,7 +130,7 @@ def _draw_over_time(panel: Axes, requirement: AnyRequirement, index: int, window
     limits = target_range(requirement, index, problem.horizon)
     if limits is None or (isinstance(requirement, Avoid) and requirement.target.dim > 1):
         return
-    first, last = _span(requirement, problem)
+    first, last = requirement.window(problem.horizon)
     # a single time needs some width to be seen, all times have no ends
     always = (first, last) == (0.0, problem.horizon)
     spare = problem.horizon if always else 0.4 if problem.is_discrete else 0.005 * problem.horizon
@@ -140,10 +140,3 @@ def _draw_over_time(panel: Axes, requirement: AnyRequirement, index: int, window
 def _add_rectangle(panel: Axes, kind: str, ends: FloatArray, window: FloatArray) -> None:
     (left, low), (right, high) = ends
     _add_polygon(panel, kind, np.array([[left, low], [right, low], [right, high], [left, high]]), window)
-
-
-def _span(requirement: AnyRequirement, problem: Problem) -> tuple[float, float]:
-    """First and last time at which a requirement says something."""
-    if isinstance(requirement, Reach):
-        return (0.0, requirement.within) if requirement.within is not None else (requirement.at or 0.0,) * 2
-    return requirement.during if requirement.during is not None else (0.0, problem.horizon)

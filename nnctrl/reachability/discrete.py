@@ -114,7 +114,13 @@ class DiscreteReachability:
 
     def run(self, steps: int, progress: Progress) -> DiscreteReach:
         """Bound the states of steps 1 .. `steps`, of fewer where time or memory run out or the states overflow."""
-        sampled = SampledStates(self.step, self.initial, self.settings.samples, self.settings.seed)
+        sampled = SampledStates(
+            self.step,
+            self.initial,
+            self.settings.samples,
+            self.settings.seed,
+            history=self.settings.mode != "per-step",
+        )
         current, result = self.initial, []
         bounds: list[StepBounds] = []
         nodes, branches, gap, stopped = 0, 0, 0.0, None

@@ -117,10 +117,6 @@ class Box(AbstractSet):
         lower, upper = np.maximum(self.lower, other.lower), np.minimum(self.upper, other.upper)
         return Box(lower, upper) if (lower <= upper).all() else None
 
-    def volume(self) -> float:
-        """Product of the side lengths, in floating point (not a bound)."""
-        return float(np.prod(self.upper - self.lower))
-
     def bounding_box(self) -> Box:
         """The box itself."""
         return self

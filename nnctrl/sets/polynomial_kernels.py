@@ -13,15 +13,10 @@ from numba import njit
 
 from nnctrl._typing import FloatArray
 from nnctrl.sets.monomials import BoolArray, IntArray
+from nnctrl.sets.rounding import TINY, gamma
 
-UNIT = 2.0**-53
-SMALLEST = 1e-300
-
-
-@njit(cache=True)
-def _gamma(terms: int) -> float:
-    """See `rounding.gamma`."""
-    return (terms + 2) * UNIT / (1.0 - (terms + 2) * UNIT)
+_gamma = njit(gamma)
+"""`rounding.gamma`, compiled."""
 
 
 @njit(cache=True)
@@ -40,7 +35,7 @@ def row_range(c: FloatArray, g: FloatArray, r: float, even: BoolArray) -> tuple[
     for j in range(g.size):
         size += abs(g[j])
     total = below + above + size + abs(c[0])
-    slack = _gamma(2 * (c.size + g.size) + 8) * total + SMALLEST
+    slack = _gamma(2 * (c.size + g.size) + 8) * total + TINY
     return (c[0] - below) - (size + slack), (c[0] + above) + (size + slack)
 
 
@@ -104,7 +99,7 @@ def add_product(
     # and by what stood there, which is at most the result and the new terms together
     rounding = _gamma(4 * size + 16) * (abs(factor) * everything * 2.0 + before)
     wide = (out_r + abs(factor) * new + rounding) * (1.0 + 2.0 * _gamma(2 * (size + out_g.size) + 32))
-    return wide + SMALLEST
+    return wide + TINY
 
 
 @njit(cache=True)

@@ -74,10 +74,6 @@ class PolynomialZonotope:
         kernels.ranges(self.coefficients, self.generators, self.radius, self.basis.even, lower, upper)
         return lower, upper
 
-    def bounding_box(self) -> Box:
-        """The ranges as a box."""
-        return Box(*self.ranges())
-
     def support(self, directions: FloatArray) -> FloatArray:
         """Upper bounds [p] of `d'x` for the rows d of `directions` [p, n]."""
         return self.affine(directions).ranges()[1]

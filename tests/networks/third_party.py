@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnctrl._typing import Array, namespace
+from nnctrl.errors import UnsupportedError
 from nnctrl.networks.activation import Activation, no_extremes
 from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF
 from tests.networks.exact_activations import MP, ExactActivation
@@ -22,7 +23,7 @@ class LeakyRelu(Activation):
         return 0.125 * one, one
 
     def curvature_range(self, lower: Array, upper: Array) -> tuple[Array, Array]:
-        raise NotImplementedError
+        raise UnsupportedError("not twice differentiable")
 
     def candidate_slopes(self, centre: Array, lower: Array, upper: Array) -> list[Array]:
         one = 0.0 * centre + 1.0
@@ -49,7 +50,7 @@ class Softsign(Activation):
         return 0.0 * one, one
 
     def curvature_range(self, lower: Array, upper: Array) -> tuple[Array, Array]:
-        raise NotImplementedError
+        raise UnsupportedError("not twice differentiable")
 
     def candidate_slopes(self, centre: Array, lower: Array, upper: Array) -> list[Array]:
         return [1.0 / (1.0 + abs(centre)) ** 2]
