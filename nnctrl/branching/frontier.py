@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,11 @@ from nnctrl.branching.meter import Meter
 
 BATCH_BYTES = 256e6
 LARGEST_BATCH = 4096
+
+FIRST_SLICE, SHORT_S = 16, 0.1
+"""Facts are renewed for so many pairs at first, and for twice as many after a slice that took less than so many
+seconds.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +91,22 @@ class Evaluator:
         pairs, level = parents.pairs.repeat(pieces), parents.level.repeat(pieces) + 1
         facts = parents.facts.repeat(pieces, 1)
         if self.refresh and facts.shape[1]:
-            due = level % self.refresh == 0
-            if bool(due.any()):
-                facts[due] = self.facts(pairs[due], lower[due], upper[due])
+            self._renew(facts, pairs, lower, upper, torch.nonzero(level % self.refresh == 0).flatten())
         found = self.bounds(pairs, lower, upper, facts)
         found = found._replace(upper=torch.fmin(found.upper, parents.found.upper.repeat(pieces)))
         return Frontier(pairs, lower, upper, found, facts, level)
+
+    def _renew(self, facts: Tensor, pairs: Tensor, lower: Tensor, upper: Tensor, due: Tensor) -> None:
+        """Compute the facts of the pairs `due` anew, in slices between which the clock is looked at: a semidefinite
+        program for each of thousands takes minutes. What time does not reach keeps its parent's, which hold as well.
+        """
+        start, size = 0, FIRST_SLICE
+        while start < len(due) and self.meter.exhausted() not in ("time-budget", "memory-budget"):
+            part, began = due[start : start + size], time.monotonic()
+            facts[part] = self.facts(pairs[part], lower[part], upper[part])
+            start += size
+            if time.monotonic() - began < SHORT_S:
+                size *= 2
 
     def facts(self, pairs: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
         """Local facts of at least one box, no columns for bounds without any."""

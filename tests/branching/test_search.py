@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import torch
 from nnctrl.bounds.base import AbstractBound, UpperBound
 from nnctrl.bounds.first_order import FirstOrderBound
 from nnctrl.bounds.interval import IntervalBound
+from nnctrl.bounds.lipsdp import LipSDP
 from nnctrl.bounds.taylor import TaylorBound
 from nnctrl.bounds.tightest import TightestOf
 from nnctrl.bounds.view import NetworkView
@@ -182,6 +185,26 @@ def test_facts_of_the_root_only_cost_more_boxes() -> None:
         for refresh in (1, 2, 0)
     ]
     assert counts[0].nodes <= counts[1].nodes < counts[2].nodes
+
+
+def test_the_clock_is_looked_at_while_facts_are_renewed() -> None:
+    """Semidefinite programs for every box take minutes; what time does not reach keeps valid facts of its parents."""
+    rng = np.random.default_rng(0)
+    widths = (2, 20, 20, 20, 2)
+    weights = [1.5 * rng.normal(size=(b, a)) / np.sqrt(a) for a, b in itertools.pairwise(widths)]
+    view = NetworkView.of(Network.from_layers(weights, [rng.normal(size=len(w)) for w in weights], Tanh()))
+    started = time.monotonic()
+    found = search(
+        view,
+        circle(8),
+        bound=FirstOrderBound(LipSDP()),
+        branching=Branching(LongestEdge(), 2, 1),
+        tolerance=1e-4,
+        meter=Meter(seconds=1.0),
+    )
+    assert found.stopped == "time-budget"
+    assert time.monotonic() - started < 8.0
+    assert bool((found.upper >= search(view, circle(8), tolerance=1e-2).attained).all())
 
 
 def test_looking_ahead_is_counted() -> None:

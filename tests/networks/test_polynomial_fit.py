@@ -9,6 +9,8 @@ import pytest
 from nnctrl.networks.activations import Activation, Clip, Identity, Relu, Sigmoid, Softplus, Tanh
 from nnctrl.networks.polynomial_fit import polynomial_fit
 from tests import high_precision
+from tests.networks.exact_activations import MP, ExactActivation
+from tests.networks.third_party import THIRD_PARTY
 
 KINDS: list[Activation] = [Tanh(), Sigmoid(), Softplus(), Relu(), Clip(-0.7, 0.4), Identity()]
 
@@ -83,3 +85,19 @@ def test_limits_of_each_lane() -> None:
         alone = polynomial_fit(Clip(low, high), lower[:1], upper[:1], 2)
         np.testing.assert_allclose(together.coefficients[lane], alone.coefficients[0], atol=1e-12)
         assert together.error[lane] == pytest.approx(alone.error[0])
+
+
+@pytest.mark.parametrize("exact", THIRD_PARTY, ids=lambda e: type(e.activation).__name__)
+@pytest.mark.parametrize("degree", [1, 3])
+def test_activations_that_declare_no_curvature(exact: ExactActivation, degree: int) -> None:
+    """A slope range is enough; the error is looser where it says little."""
+    rng = np.random.default_rng(degree)
+    lower, upper = intervals(rng)
+    fit = polynomial_fit(exact.activation, lower, upper, degree)
+    assert np.isfinite(fit.error).all()
+    for lane in range(len(lower)):
+        a, b = MP.mpf(float(lower[lane])), MP.mpf(float(upper[lane]))
+        for x in (a, b, *(a + MP.mpf(share) * (b - a) for share in rng.random(5)), *([MP.zero] if a <= 0 <= b else [])):
+            t = (x - MP.mpf(float(fit.centre[lane]))) / MP.mpf(float(fit.radius[lane]))
+            value = sum((MP.mpf(float(k)) * t**j for j, k in enumerate(fit.coefficients[lane])), MP.zero)
+            assert abs(exact.phi(x) - value) <= fit.error[lane]
