@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnctrl._typing import FloatArray
-from nnctrl.errors import InputError, NetworkFileError, UnknownNameError, UnsupportedError
-from nnctrl.networks.activations import ACTIVATIONS, Activation, Clip, Relu, Sigmoid, Softplus, Tanh
+from nnctrl.errors import InputError, NetworkFileError, UnsupportedError
+from nnctrl.networks.activations import Activation, Clip, Relu, Sigmoid, Softplus, Tanh
 from nnctrl.networks.files import read_network_file
+from nnctrl.networks.layer_chain import ActivationChoice, chosen_activations
 from nnctrl.networks.layers import Affine
 from nnctrl.networks.network import Network, Origin
 from nnctrl.networks.normal_form import NormalForm, Signal
@@ -43,8 +44,6 @@ _DAMAGED = (
 TORCH_SOFTPLUS_ERROR = 1e-8
 """What the threshold at which torch replaces softplus by its asymptote may cost (2e-9 with the default of 20)."""
 
-ActivationChoice = str | Activation | Sequence[str | Activation]
-
 
 def from_state_dict(source: str | Path | Mapping[str, Tensor], activation: ActivationChoice) -> Network:
     """The network of a state dictionary, or of a file with one: pairs `NAME.weight`, `NAME.bias` in the order of the
@@ -61,7 +60,7 @@ def from_state_dict(source: str | Path | Mapping[str, Tensor], activation: Activ
     else:
         tensors, origin, label = dict(source), Origin("a state dictionary"), "the state dictionary"
     weights, biases = _layers(tensors, label)
-    kinds = _activations(activation)
+    kinds = chosen_activations(activation)
     if not isinstance(kinds, Activation) and len(kinds) not in (len(weights) - 1, len(weights)):
         raise InputError(
             f"{len(kinds)} activations are given for {label} with {len(weights)} layers; give {len(weights) - 1}, or "
@@ -187,20 +186,6 @@ def _array(value: object, what: str, ndim: int) -> FloatArray:
     if not np.isfinite(array).all():
         raise NetworkFileError(f"{what} contains nan or inf; save a network with finite weights")
     return array
-
-
-def _activations(choice: ActivationChoice) -> Activation | list[Activation]:
-    if isinstance(choice, str):
-        kind = ACTIVATIONS.get(choice)
-        if kind is None:
-            raise UnknownNameError.among("activation", choice, ACTIVATIONS)
-        return kind
-    if isinstance(choice, Activation):
-        return choice
-    if not isinstance(choice, list | tuple):
-        raise InputError(f"an activation is given as {choice!r}; give a name such as 'tanh', or one for each layer")
-    kinds = [_activations(one) for one in choice]
-    return [kind for kind in kinds if isinstance(kind, Activation)]
 
 
 def _flat(module: nn.Sequential) -> list[nn.Module]:

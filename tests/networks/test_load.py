@@ -31,7 +31,11 @@ def test_state_dictionaries_need_an_activation() -> None:
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("n.onx", "did you mean '.onnx'"), ("n.weights", "known are: .onnx, .pt, .pth"), ("n", "known are")],
+    [
+        ("n.onx", "did you mean '.onnx'"),
+        ("n.weights", "known are: .mat, .nnet, .onnx, .pt, .pth, .txt"),
+        ("n", "known are"),
+    ],
 )
 def test_other_suffixes(name: str, remedy: str) -> None:
     with pytest.raises(UnknownNameError, match=remedy):
