@@ -5,6 +5,7 @@ A symbol of weight 2 (one that stands for a small quantity) counts twice in the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from nnctrl._typing import FloatArray
 from nnctrl.errors import InputError
 
 IntArray = NDArray[np.int64]
@@ -84,6 +86,22 @@ class MonomialBasis:
     def even(self) -> BoolArray:
         """Which monomials [M] are squares, so that their range is [0, 1] instead of [-1, 1]; not the constant."""
         return (self.exponents % 2 == 0).all(axis=1) & self.exponents.any(axis=1)
+
+    def substitution(self, symbol: int, middle: float) -> FloatArray:
+        """The matrix [M, M] whose row i has the coefficients of monomial i with `middle + xi / 2` for the symbol;
+        exact for a middle that is a power of two. Computed once.
+        """
+        known: dict[tuple[int, float], FloatArray] = self.__dict__.setdefault("_substitutions", {})
+        if (symbol, middle) not in known:
+            index = {tuple(row): i for i, row in enumerate(self.exponents.tolist())}
+            transform = np.zeros((self.size, self.size))
+            for i, row in enumerate(self.exponents.tolist()):
+                power = row[symbol]
+                for k in range(power + 1):
+                    target = [*row[:symbol], k, *row[symbol + 1 :]]
+                    transform[i, index[tuple(target)]] = math.comb(power, k) * 0.5**k * middle ** (power - k)
+            known[symbol, middle] = transform
+        return known[symbol, middle]
 
 
 def _exponents(weights: Sequence[int], degree: int) -> IntArray:

@@ -9,7 +9,6 @@ outward, so operations can be repeated for as long as one likes.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +17,7 @@ from nnctrl._typing import FloatArray
 from nnctrl.errors import DimensionError
 from nnctrl.sets import polynomial_kernels as kernels
 from nnctrl.sets.box import Box
-from nnctrl.sets.monomials import BoolArray, MonomialBasis
+from nnctrl.sets.monomials import BoolArray, IntArray, MonomialBasis
 from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF, gamma, grow_up, widen_up
 
 
@@ -61,6 +60,13 @@ class PolynomialZonotope:
     def dim(self) -> int:
         """Number of rows n."""
         return len(self.coefficients)
+
+    @property
+    def squares(self) -> IntArray:
+        """Positions [s] of the squares of the symbols; -1 for those whose square is beyond the degree."""
+        basis, linear = self.basis, np.maximum(self.basis.linear, 0)
+        within = (basis.linear >= 0) & (linear < basis.counts[linear])
+        return np.where(within, basis.products[basis.offsets[linear] + linear * within], -1)
 
     @property
     def magnitude(self) -> FloatArray:
@@ -110,6 +116,11 @@ class PolynomialZonotope:
         """The rows in `lanes`."""
         return PolynomialZonotope(self.basis, self.coefficients[lanes], self.generators[lanes], self.radius[lanes])
 
+    def padded(self, count: int) -> PolynomialZonotope:
+        """The same rows over at least `count` independent symbols."""
+        missing = count - self.generators.shape[1]
+        return self if missing <= 0 else replace(self, generators=_padded(self.generators, count))
+
     def widened(self, reach: FloatArray) -> PolynomialZonotope:
         """The same rows with `reach` [n] >= 0 added to their radii."""
         return replace(self, radius=grow_up(self.radius + reach, 2))
@@ -117,7 +128,7 @@ class PolynomialZonotope:
     def beside(self, other: PolynomialZonotope) -> PolynomialZonotope:
         """The rows of both, one below the other."""
         count = max(self.generators.shape[1], other.generators.shape[1])
-        generators = [np.pad(g, ((0, 0), (0, count - g.shape[1]))) for g in (self.generators, other.generators)]
+        generators = [_padded(part, count) for part in (self.generators, other.generators)]
         return PolynomialZonotope(
             self.basis,
             np.concatenate([self.coefficients, other.coefficients]),
@@ -179,15 +190,7 @@ class PolynomialZonotope:
         return first, second
 
     def _substituted(self, symbol: int, middle: float) -> PolynomialZonotope:
-        exponents = self.basis.exponents
-        index = {tuple(row): i for i, row in enumerate(exponents.tolist())}
-        transform = np.zeros((self.basis.size, self.basis.size))
-        for i, row in enumerate(exponents.tolist()):
-            power = row[symbol]
-            for k in range(power + 1):
-                target = [*row[:symbol], k, *row[symbol + 1 :]]
-                # binomials times powers of two: exact
-                transform[i, index[tuple(target)]] = math.comb(power, k) * 0.5**k * middle ** (power - k)
+        transform = self.basis.substitution(symbol, middle)
         coefficients = self.coefficients @ transform
         # every column of |transform| sums up to at most the number of its entries, and every row to 1 at most
         size = np.abs(self.coefficients) @ np.abs(transform).sum(axis=1)
@@ -216,7 +219,14 @@ class PolynomialZonotope:
                 "combined; give as many rows over one basis object"
             )
         count = max(self.generators.shape[1], other.generators.shape[1])
-        first, second = (
-            np.pad(part.generators, ((0, 0), (0, count - part.generators.shape[1]))) for part in (self, other)
-        )
-        return first, second
+        return _padded(self.generators, count), _padded(other.generators, count)
+
+
+def _padded(generators: FloatArray, count: int) -> FloatArray:
+    """`generators` [n, q] with zero columns behind them, `count` columns in all."""
+    rows, given = generators.shape
+    if given == count:
+        return generators
+    result = np.zeros((rows, count))
+    result[:, :given] = generators
+    return result
