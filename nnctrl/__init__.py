@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from nnctrl.systems.linear_plant import LinearPlant as LinearPlant
     from nnctrl.systems.plant import Plant as Plant
     from nnctrl.systems.simulation import simulate as simulate
+    from nnctrl.systems.switched import InputRule as InputRule
+    from nnctrl.systems.switched import SwitchedController as SwitchedController
     from nnctrl.systems.unroll import unroll as unroll
     from nnctrl.verification.decide import falsify as falsify
     from nnctrl.verification.decide import reach as reach
@@ -63,6 +65,7 @@ _HOMES = {
     "Controller": "systems.controller",
     "Ellipsoid": "sets.ellipsoid",
     "Expert": "systems.expert",
+    "InputRule": "systems.switched",
     "LinearPlant": "systems.linear_plant",
     "Memory": "systems.controller",
     "Moving": "specs.moving",
@@ -79,6 +82,7 @@ _HOMES = {
     "Spec": "specs.spec",
     "Stay": "specs.spec",
     "Sublevel": "specs.sublevel",
+    "SwitchedController": "systems.switched",
     "Verdict": "verification.verdict",
     "Zonotope": "sets.zonotope",
     "check_controller": "systems.check",

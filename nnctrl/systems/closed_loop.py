@@ -125,6 +125,11 @@ class ClosedLoop:
     step: AbstractStepMap
     rest: FloatArray
 
+    @property
+    def disturbance_names(self) -> tuple[str, ...]:
+        """Names of what changes from sample to sample: the plant's disturbances, then measurement noise."""
+        return self.step.disturbance_names
+
     def start(self, x0: FloatArray) -> FloatArray:
         """z0 [..., N] for initial states x0 [..., n]."""
         rest = np.broadcast_to(self.rest, (*x0.shape[:-1], len(self.rest)))

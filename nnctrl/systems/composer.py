@@ -3,13 +3,14 @@
 For an affine plant `x+ = A x + B u + c + E w` and a network with last layer W the composed last layer is `B W`, and
 `A x + E w + c` is its feedthrough: everything that bounds a network bounds the closed loop.
 
-A plant that is not affine stays outside: the network is that of the controller with all of its parts, and the plant's
-tapes follow it (`nonlinear_step`).
+A plant that is not affine, or continuous, stays outside: the network is that of the controller with all of its parts,
+and the plant's tapes follow it (`nonlinear_step`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+from typing import overload
 
 import numpy as np
 
@@ -33,26 +34,36 @@ from nnctrl.systems.fit import check_fit, sample_period
 from nnctrl.systems.nonlinear_step import NonlinearStepMap
 from nnctrl.systems.plant import Plant
 from nnctrl.systems.signals import interval_of
+from nnctrl.systems.switched import SwitchedController, SwitchedLoop
 
 
-def compose(plant: Plant, controller: Controller) -> ClosedLoop:
-    """The closed loop of a discrete plant and a controller as one step map.
+@overload
+def compose(plant: Plant, controller: Controller) -> ClosedLoop: ...
 
-    UnsupportedError for continuous plants, and for a controller that observes outputs which are not affine;
+
+@overload
+def compose(plant: Plant, controller: SwitchedController) -> SwitchedLoop: ...
+
+
+def compose(plant: Plant, controller: Controller | SwitchedController) -> ClosedLoop | SwitchedLoop:
+    """The closed loop of a plant and a controller as one step map: of one sample, for a continuous plant of one period
+    with the input held. A switched controller stays beside the plant in a `SwitchedLoop`: it has no single network.
+
+    UnsupportedError for a controller that observes outputs which are not affine, and for a switched one of a continuous
+    plant;
     AlgebraicLoopError naming the cycle if the input is needed to compute itself; InputError for a disturbance without a
     range. Cost: one product of the plant's matrices with the last layer.
     """
+    if isinstance(controller, SwitchedController) and isinstance(plant, Plant):
+        return SwitchedLoop(plant, controller)
     check_fit(plant, controller)
-    if not plant.is_discrete:
-        raise UnsupportedError(
-            f"'{plant.name}' is continuous and has no step map; discretise it (LinearPlant.discretise)"
-        )
+    period = sample_period(plant, controller)
     if controller.observes == "outputs" and not plant.has_affine_output():
         raise UnsupportedError(
             f"the controller observes the outputs of '{plant.name}', which are not affine in (x, u, w); let it observe "
             "states"
         )
-    affine = plant.is_affine()
+    affine = has_affine_step(plant)
     diagram = closed_loop_diagram(plant, controller)
     if affine:
         ports = ["actuator.out", *(["plant.y"] if plant.outputs else [])]
@@ -68,9 +79,18 @@ def compose(plant: Plant, controller: Controller) -> ClosedLoop:
         (*plant.disturbances, *(f"noise{k + 1}" for k in range(views))),
     )
     disturbance = disturbance_box(plant, controller)
-    step = StepMap(*names, disturbance, network) if affine else NonlinearStepMap(*names, disturbance, network, plant)
+    step = (
+        StepMap(*names, disturbance, network)
+        if affine
+        else NonlinearStepMap(*names, disturbance, network, plant, period)
+    )
     rest = [block.initial for block in states if block.initial is not None]
     return ClosedLoop(plant, controller, diagram, step, np.concatenate([np.zeros(0), *rest]))
+
+
+def has_affine_step(plant: Plant) -> bool:
+    """Whether the step of a plant can be multiplied into a network."""
+    return plant.is_discrete and plant.is_affine()
 
 
 def closed_loop_diagram(plant: Plant, controller: Controller) -> BlockDiagram:
@@ -79,7 +99,6 @@ def closed_loop_diagram(plant: Plant, controller: Controller) -> BlockDiagram:
     Blocks: plant, queue (delay line), memory, w, noise, observation, network, output, saturation, and actuator, whose
     port "out" is the input that the plant gets. A plant that is not affine is held in its state: it moves elsewhere.
     """
-    sample_period(plant, controller)
     diagram = BlockDiagram()
     observed = controller.observation if controller.observes == "outputs" else None
     diagram.add("plant", plant_block(plant, observed))
@@ -141,8 +160,8 @@ def _insert(diagram: BlockDiagram, name: str, block: LinearBlock | NetworkBlock,
 def plant_block(plant: Plant, observation: Affine | None = None) -> LinearBlock:
     """A plant: input ports "u" and, with disturbances, "w"; output ports "x" and, with affine outputs, "y".
 
-    With an `observation` of the outputs it has the port "v" as well. Dynamics that are not affine are not in it: its
-    next state is its state.
+    With an `observation` of the outputs it has the port "v" as well. Dynamics that are not affine, or continuous, are
+    not in it: its next state is its state.
     """
     inputs = {"u": plant.input_size}
     if plant.disturbance_size:
@@ -155,7 +174,7 @@ def plant_block(plant: Plant, observation: Affine | None = None) -> LinearBlock:
         maps["y"] = output
         if observation is not None:
             maps["v"] = output.then(observation)
-    following = plant.affine().state if plant.is_affine() else own
+    following = plant.affine().state if has_affine_step(plant) else own
     return LinearBlock(inputs, maps, following, None, tuple(plant.states))
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from nnctrl._typing import FloatArray
 from nnctrl.errors import DimensionError, InputError
 from nnctrl.networks.layers import Affine, frozen_array
-from nnctrl.networks.network import Network
+from nnctrl.networks.network import Network, Origin
 
 if TYPE_CHECKING:
     from nnctrl.sets.box import Box
@@ -141,6 +141,15 @@ class Controller:
                     "give finite values [m] or [delay, m], and only with a delay"
                 )
             object.__setattr__(self, "initial_input", frozen_array(line, line.ndim, "initial_input"))
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where the network came from."""
+        return self.network.origin
+
+    def architecture(self) -> str:
+        """The network's sizes and activations, for people."""
+        return self.network.architecture()
 
     @property
     def input_size(self) -> int:

@@ -10,6 +10,7 @@ from nnctrl.networks.layers import Affine
 from nnctrl.systems.controller import Controller
 from nnctrl.systems.expert import Expert
 from nnctrl.systems.plant import Plant
+from nnctrl.systems.switched import SwitchedController
 
 INPUT_ARGUMENT = 1
 """Position of u among the arguments (x, u, w, p) of a plant's tapes."""
@@ -76,7 +77,7 @@ def _nonzero(affine: Affine) -> NDArray[np.bool_]:
     return nonzero if affine.weight_radius is None else nonzero | (affine.weight_radius != 0.0)
 
 
-def sample_period(plant: Plant, controller: Controller | Expert) -> float:
+def sample_period(plant: Plant, controller: Controller | SwitchedController | Expert) -> float:
     """Seconds per sample: the plant's dt, or if continuous the controller's period; InputError if they disagree."""
     period = controller.period
     if not plant.is_discrete:

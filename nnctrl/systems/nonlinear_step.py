@@ -1,5 +1,5 @@
-"""The step of a loop whose plant is not affine: the controller's network, then the plant's tapes (the Hessian paper,
-Remark 3).
+"""The step of a loop whose plant is not affine, or continuous: the controller's network, then the plant's tapes (the
+Hessian paper, Remark 3).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from nnctrl._typing import FloatArray
 from nnctrl.errors import DimensionError
 from nnctrl.systems.closed_loop import AbstractStepMap
 from nnctrl.systems.plant import Plant
+from nnctrl.systems.simulation import advance
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,16 @@ class JointLanes:
 
 @dataclass(frozen=True, eq=False)
 class NonlinearStepMap(AbstractStepMap):
-    """The step of a plant that is not affine, `[z; d] -> [x; rest+; u; w] -> [x+; rest+; u; y]`.
+    """The step of a plant that is not affine, or continuous: `[z; d] -> [x; rest+; u; w] -> [x+; rest+; u; y]`.
 
     `network` does the first part: the controller with its delay line and memory (`rest`), beside which the plant's
     state and disturbance pass by. The tapes of `plant` do the second, for every value of its interval parameters, even
-    one that changes from step to step; at points they have their midpoints.
+    one that changes from step to step; at points they have their midpoints. A continuous plant moves for `period`
+    seconds with u held; in `evaluate` its disturbance is held too.
     """
 
     plant: Plant
+    period: float
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,4 +60,5 @@ class NonlinearStepMap(AbstractStepMap):
         joint, lanes = self.network(v), self.lanes
         signals = joint[..., lanes.x], joint[..., lanes.u], joint[..., lanes.w]
         outputs = [self.plant.measure(*signals)] if self.plant.outputs else []
-        return np.concatenate([self.plant.step(*signals), joint[..., lanes.rest], joint[..., lanes.u], *outputs], -1)
+        following = advance(self.plant, *signals, self.plant.nominal_parameters, self.period)
+        return np.concatenate([following, joint[..., lanes.rest], joint[..., lanes.u], *outputs], -1)

@@ -17,6 +17,7 @@ from nnctrl.systems.controller import Controller
 from nnctrl.systems.expert import Expert
 from nnctrl.systems.fit import check_fit, sample_period
 from nnctrl.systems.plant import Plant
+from nnctrl.systems.switched import SwitchedController, SwitchedLoop
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,7 @@ class Trajectory:
 
 def simulate(
     plant: Plant,
-    controller: Controller | Expert,
+    controller: Controller | SwitchedController | Expert,
     x0: object,
     steps: int,
     w: object | None = None,
@@ -48,7 +49,7 @@ def simulate(
     continuous plant is integrated (scipy's DOP853, relative tolerance 1e-10) with the input held over the
     controller's period. An expert is asked point by point. A trajectory that diverges contains inf or nan.
     """
-    if not isinstance(controller, Controller | Expert):
+    if not isinstance(controller, Controller | SwitchedController | Expert):
         raise InputError(f"a plant is simulated under a {type(controller).__name__}; give a Controller or an Expert")
     if steps < 0:
         raise InputError(f"{steps} steps were to be simulated; give 0 or more")
@@ -59,6 +60,8 @@ def simulate(
     if isinstance(controller, Controller):
         check_fit(plant, controller)
         views = controller.view_size
+    elif isinstance(controller, SwitchedController):
+        SwitchedLoop(plant, controller)  # refuses what does not fit
     period = sample_period(plant, controller)
     disturbances = _signal("w", w, (batch, steps, plant.disturbance_size))
     noises = _signal("noise", noise, (batch, steps, views))
@@ -68,7 +71,7 @@ def simulate(
     with np.errstate(over="ignore", invalid="ignore"):
         for k in range(steps):
             applied, outputs = loop.act(x[-1], disturbances[:, k], noises[:, k])
-            x.append(_advance(plant, x[-1], applied, disturbances[:, k], values, period))
+            x.append(advance(plant, x[-1], applied, disturbances[:, k], values, period))
             u.append(applied)
             y.append(outputs)
     sizes = (plant.input_size, plant.output_size)
@@ -81,14 +84,20 @@ def simulate(
 
 
 class _Loop:
-    """The controller side of the loop: its memory and its delay line, sample by sample."""
+    """The controller side of the loop: its memory and its delay line, or its mode, sample by sample."""
 
     def __init__(
-        self, plant: Plant, controller: Controller | Expert, start: FloatArray, parameters: FloatArray
+        self,
+        plant: Plant,
+        controller: Controller | SwitchedController | Expert,
+        start: FloatArray,
+        parameters: FloatArray,
     ) -> None:
         self.plant, self.controller, self.parameters = plant, controller, parameters
         self.line: list[FloatArray] = []
         self.memory = np.zeros((len(start), 0))
+        if isinstance(controller, SwitchedController):
+            self.mode = np.full(len(start), controller.start)
         if isinstance(controller, Controller):
             self.line = [np.tile(row, (len(start), 1)) for row in controller.initial_line]
             if controller.memory is not None:
@@ -99,6 +108,9 @@ class _Loop:
         controller = self.controller
         if isinstance(controller, Expert):
             applied = self._ask(controller, x)
+            return applied, self._measure(x, applied, w)
+        if isinstance(controller, SwitchedController):
+            self.mode, applied = controller.decide(self.mode, x)
             return applied, self._measure(x, applied, w)
         # with a delay the applied input is known before anything is measured; without one, outputs do not depend on
         # it (check_fit)
@@ -125,10 +137,10 @@ class _Loop:
         return np.asarray(self.plant.measure(x, u, w, self.parameters))
 
 
-def _advance(
+def advance(
     plant: Plant, x: FloatArray, u: FloatArray, w: FloatArray, parameters: FloatArray, period: float
 ) -> FloatArray:
-    """States one sample later."""
+    """States one sample later, from `x` [..., n] with `u` [..., m] and `w` [..., w] held over the period."""
     if plant.is_discrete:
         return np.asarray(plant.step(x, u, w, parameters))
     from scipy.integrate import solve_ivp

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnctrl.errors import AlgebraicLoopError, DimensionError, InputError, UnsupportedError
+from nnctrl.errors import AlgebraicLoopError, DimensionError, InputError
 from nnctrl.networks.activations import Relu, Tanh
 from nnctrl.networks.layers import Affine
 from nnctrl.networks.network import Network, Origin
@@ -191,8 +191,8 @@ def test_names_and_rows() -> None:
 def test_refusals_name_the_rule() -> None:
     network = Network.from_layers([np.eye(2)], [np.zeros(2)], [])
     continuous = LinearPlant(np.eye(2), np.eye(2))
-    with pytest.raises(UnsupportedError, match="'LinearPlant' is continuous"):
-        compose(continuous, Controller(network, period=0.1))
+    with pytest.raises(InputError, match="'LinearPlant' is continuous; give the controller a period"):
+        compose(continuous, Controller(network))
     windy = LinearPlant(np.eye(2), np.eye(2), E=np.eye(2), dt=1.0)
     with pytest.raises(InputError, match="disturbance 'w1' of 'LinearPlant' has no range"):
         compose(windy, Controller(network))
