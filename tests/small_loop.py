@@ -75,3 +75,17 @@ class ForeignCartProblem(ProblemDefinition):
 
     def build(self) -> Problem:
         return cart_problem(load_network(self.required_network()), name=self.id)
+
+
+@dataclass(frozen=True)
+class SeveralFilesProblem(ProblemDefinition):
+    """A problem that would need the two files of a folder."""
+
+    id: ClassVar[str] = "test-several-files"
+    network_files: ClassVar[tuple[str, ...]] = ("carts",)
+    network_parts: ClassVar[tuple[str, ...]] = ("one.onnx", "two.onnx")
+
+    network: Path | None = setting(None, "the folder of the networks")
+
+    def build(self) -> Problem:
+        return cart_problem(load_network(self.required_networks()[0]), name=self.id)

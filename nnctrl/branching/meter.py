@@ -26,6 +26,12 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else 1024 * peak
 
 
+def cpu_seconds() -> float:
+    """CPU time of this process and of those that it has started and that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
 @dataclass
 class Meter:
     """Counts bound evaluations of pairs (box, direction) and compares time, memory and nodes with what is allowed."""

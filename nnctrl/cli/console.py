@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from nnctrl.cli.compiling import compiling_told
 from nnctrl.cli.streams import discard
 from nnctrl.progress import Progress, SilentProgress
 
@@ -48,20 +49,26 @@ class TerminalProgress:
 
 @contextmanager
 def progress_shown(quiet: bool) -> Iterator[Progress]:
-    """A progress that is visible while the block runs, on a terminal and unless `quiet`; otherwise a silent one."""
-    if quiet or not sys.stderr.isatty():
+    """A progress that is visible while the block runs, on a terminal and unless `quiet`; otherwise a silent one. Unless
+    `quiet`, who waits for kernels to be compiled is told so on stderr, terminal or not.
+    """
+    if quiet:
         yield SilentProgress()
         return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
+    with compiling_told(stderr_line):
+        if not sys.stderr.isatty():
+            yield SilentProgress()
+            return
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
 
-    columns = (
-        SpinnerColumn(),
-        BarColumn(bar_width=30),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}", markup=False),
-    )
-    with Bar(*columns, console=Console(file=sys.stderr), transient=True) as bar:
-        yield TerminalProgress(bar, bar.add_task(escape("starting"), total=None))
+        columns = (
+            SpinnerColumn(),
+            BarColumn(bar_width=30),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),
+        )
+        with Bar(*columns, console=Console(file=sys.stderr), transient=True) as bar:
+            yield TerminalProgress(bar, bar.add_task(escape("starting"), total=None))

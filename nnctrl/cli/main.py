@@ -20,6 +20,7 @@ from nnctrl.cli.console import stderr_line
 from nnctrl.cli.status import ExitStatus
 from nnctrl.cli.streams import discard, prepare_streams
 from nnctrl.errors import InputError, NnctrlError, UnknownNameError, describe_error, message_of, ran_out_of_memory
+from nnctrl.threads import prefer_one_thread
 
 DEBUG_VARIABLE = "NNCTRL_DEBUG"
 
@@ -133,5 +134,6 @@ def main() -> None:
     """The entry point of the installed program."""
     # a terminated run cleans up as an interrupted one does
     signal.signal(signal.SIGTERM, _on_terminate)
+    prefer_one_thread()
     prepare_streams(debug=_debugging())
     sys.exit(run(sys.argv[1:]))

@@ -11,6 +11,7 @@ import numpy as np
 from nnctrl._typing import FloatArray
 from nnctrl.errors import InputError
 from nnctrl.report.words import number
+from nnctrl.systems.controller import Controller
 from nnctrl.systems.fit import sample_period
 from nnctrl.systems.simulation import simulate
 from nnctrl.verification.problem import Problem
@@ -41,7 +42,7 @@ def sample_trajectories(problem: Problem, count: int, seed: int) -> Samples:
     start = problem.initial_set.sample(rng, count)
     w = rng.uniform(*_disturbance_range(problem), (count, steps, plant.disturbance_size))
     noise = None
-    if controller.noise is not None:
+    if isinstance(controller, Controller) and controller.noise is not None:
         noise = rng.uniform(controller.noise.lower, controller.noise.upper, (count, steps, controller.view_size))
     low, high = plant.parameter_bounds
     parameters = rng.uniform(low, high, (count, len(low)))

@@ -13,6 +13,8 @@ from nnctrl.report.words import describe_set
 from nnctrl.specs.moving import Moving
 from nnctrl.specs.spec import Target
 from nnctrl.specs.sublevel import Sublevel
+from nnctrl.systems.controller import Controller
+from nnctrl.systems.switched import SwitchedController
 from nnctrl.verification.problem import Problem
 
 if TYPE_CHECKING:
@@ -41,14 +43,11 @@ def problem_data(problem: Problem, settings: Mapping[str, object]) -> dict[str, 
                 "ranges": dict(plant.ranges) or None,
             },
             "controller": {
-                "network": controller.network.architecture(),
+                "network": controller.architecture(),
                 "origin": None if origin is None else origin.source,
                 "sha256": None if origin is None else origin.sha256 or None,
-                "delay": controller.delay or None,
                 "period": controller.period,
-                "memory": controller.memory_size or None,
-                "noise": None if controller.noise is None else set_data(controller.noise),
-                "saturation": None if controller.saturation is None else set_data(controller.saturation),
+                **(_switching(controller) if isinstance(controller, SwitchedController) else _parts(controller)),
             },
             "initial_set": set_data(problem.initial_set),
             "requirements": [_requirement_data(name, item) for name, item in problem.requirements()],
@@ -70,6 +69,23 @@ def set_data(target: Target) -> dict[str, Any]:
     if isinstance(target, Moving):
         return {"type": "Moving", "base": set_data(target.base), "velocity": target.velocity}
     return {"type": type(target).__name__, **_fields(target)}
+
+
+def _parts(controller: Controller) -> dict[str, Any]:
+    return {
+        "delay": controller.delay or None,
+        "memory": controller.memory_size or None,
+        "noise": None if controller.noise is None else set_data(controller.noise),
+        "saturation": None if controller.saturation is None else set_data(controller.saturation),
+    }
+
+
+def _switching(controller: SwitchedController) -> dict[str, Any]:
+    return {
+        "initial_mode": controller.initial,
+        "inputs": dict(controller.inputs),
+        "rules": [_fields(rule) for rule in controller.rules],
+    }
 
 
 def _requirement_data(name: str, requirement: AnyRequirement) -> dict[str, Any]:

@@ -17,9 +17,11 @@ from nnctrl.sets.zonotope import Zonotope
 from nnctrl.specs.moving import Moving
 from nnctrl.specs.spec import Avoid, Reach, Target
 from nnctrl.specs.sublevel import Sublevel
+from nnctrl.systems.switched import SwitchedController
 from nnctrl.verification.problem import Problem
 
 if TYPE_CHECKING:
+    from nnctrl.systems.controller import Controller
     from nnctrl.verification.problem import AnyRequirement
     from nnctrl.verification.verdict import Counterexample
 
@@ -119,7 +121,7 @@ def describe_time(problem: Problem) -> str:
 
 def describe_network(problem: Problem) -> str:
     """Size, origin and hash of the controller's network."""
-    parts = [problem.closed_loop.controller.network.architecture()]
+    parts = [problem.closed_loop.controller.architecture()]
     origin = problem.network_origin
     if origin is not None:
         parts.append(f"from {origin.source}")
@@ -145,20 +147,26 @@ def describe_problem(problem: Problem) -> list[tuple[str, str]]:
     if plant.parameters:
         rows.append(("  parameters", ", ".join(f"{name} {_value(value)}" for name, value in plant.parameters.items())))
     rows.append(("controller", describe_network(problem)))
-    extras = {
-        "noise": controller.noise,
-        "saturation": controller.saturation,
-        "delay": f"{controller.delay} samples" if controller.delay else None,
-        "memory": f"{controller.memory_size} states" if controller.memory_size else None,
-    }
-    for name, extra in extras.items():
-        if extra is not None:
-            rows.append((f"  {name}", extra if isinstance(extra, str) else _plain_box(extra)))
+    rows += [(f"  {name}", text) for name, text in _controller_parts(controller).items()]
     rows.append(("initial set", describe_set(problem.initial_set, tuple(plant.states))))
     rows.append(("horizon", f"{number(problem.horizon)} {'steps' if problem.is_discrete else 's'}"))
     rows.append(("time", describe_time(problem)))
     rows += [(name, describe_requirement(requirement, problem)) for name, requirement in problem.requirements()]
     return rows
+
+
+def _controller_parts(controller: Controller | SwitchedController) -> dict[str, str]:
+    """What a controller has beside its networks."""
+    if isinstance(controller, SwitchedController):
+        rules = {"input rules": str(len(controller.rules))} if controller.rules else {}
+        return {"initial mode": controller.initial, **rules}
+    boxes = {"noise": controller.noise, "saturation": controller.saturation}
+    parts = {name: _plain_box(box) for name, box in boxes.items() if box is not None}
+    if controller.delay:
+        parts["delay"] = f"{controller.delay} samples"
+    if controller.memory_size:
+        parts["memory"] = f"{controller.memory_size} states"
+    return parts
 
 
 def _when(requirement: AnyRequirement, problem: Problem) -> str:

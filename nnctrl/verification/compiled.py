@@ -35,7 +35,7 @@ class CompiledProblem:
     @staticmethod
     def of(problem: Problem) -> CompiledProblem:
         """Compile a discrete problem; UnsupportedError for a continuous plant."""
-        loop = problem.closed_loop
+        loop = problem.network_loop
         if not problem.is_discrete:
             raise UnsupportedError(
                 f"the plant '{loop.plant.name}' is continuous, which the engine branch-and-bound does not treat; "

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
 from nnctrl import registry
-from nnctrl.branching.meter import Meter, peak_memory_bytes
+from nnctrl.branching.meter import Meter, cpu_seconds, peak_memory_bytes
 from nnctrl.errors import UnsupportedError, ran_out_of_memory
 from nnctrl.progress import Progress, SilentProgress
 from nnctrl.verification.engine import AbstractEngine, Outcome
@@ -18,6 +18,9 @@ from nnctrl.verification.settings import Budget, Settings
 from nnctrl.verification.verdict import Counterexample, Reason, RequirementResult, Result, Verdict
 
 AUTO = "auto"
+
+PREFERRED_DISCRETE, PREFERRED_CONTINUOUS, PREFERRED_SWITCHED = "branch-and-bound", "polynomial", "switched"
+"""The engines that "auto" asks first, and takes unless they object."""
 
 
 def verify(
@@ -71,21 +74,44 @@ def falsify(
     )
 
 
-def engine_for(problem: Problem, engine: str | AbstractEngine) -> tuple[AbstractEngine, str]:
-    """The engine and why it was chosen; UnsupportedError if it, or with "auto" every one, objects."""
-    if isinstance(engine, AbstractEngine):
-        candidates = [engine]
-    else:
-        ids = registry.names("engines") if engine == AUTO else [engine]
-        candidates = [registry.load("engines", id)() for id in ids]
-    objections = []
-    for candidate in candidates:
-        objection = candidate.objection(problem)
+def engine_for(problem: Problem, engine: str | AbstractEngine, keys: Iterable[str] = ()) -> tuple[AbstractEngine, str]:
+    """The engine and why it was chosen; UnsupportedError if it, or with "auto" every one, objects.
+
+    With "auto" an engine must take all `keys` that were set.
+    """
+    objections, wanted = [], set(keys)
+    for candidate in _candidates(problem, engine):
+        objection = candidate.refusal(problem)
+        if engine == AUTO and objection is None:
+            foreign = wanted - {key.name for key in candidate.settings_type.declared_keys()}
+            if foreign:
+                objection = f"the engine {candidate.id} has no key '{min(foreign)}'."
         if objection is None:
-            why = "the only engine that treats this kind of problem" if engine == AUTO else "as asked"
-            return candidate, why
+            return candidate, f"engine {candidate.id}: {_kind(problem)[1] if engine == AUTO else 'as asked'}"
         objections.append(objection)
     raise UnsupportedError(" ".join(objections))
+
+
+def _candidates(problem: Problem, engine: str | AbstractEngine) -> Iterator[AbstractEngine]:
+    """The engines to ask, one by one: loading one may take seconds."""
+    if isinstance(engine, AbstractEngine):
+        yield engine
+        return
+    ids = [engine]
+    if engine == AUTO:
+        preferred, _ = _kind(problem)
+        ids = sorted(registry.names("engines"), key=lambda id: id != preferred)
+    for id in ids:
+        yield registry.load("engines", id)()
+
+
+def _kind(problem: Problem) -> tuple[str, str]:
+    """The engine that is asked first, and why."""
+    if problem.is_switched:
+        return PREFERRED_SWITCHED, "the controller switches among networks"
+    if problem.is_discrete:
+        return PREFERRED_DISCRETE, "the plant is discrete"
+    return PREFERRED_CONTINUOUS, "the plant is continuous"
 
 
 def _run(
@@ -100,9 +126,10 @@ def _run(
     more_settings: Mapping[str, object] = MappingProxyType({}),
 ) -> Result:
     """Time, budget and bookkeeping around one answer of an engine; `judged` if a verdict was asked for."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    chosen, note = engine_for(problem, engine)
-    values = chosen.settings_type().updated({**problem.settings, **(settings or {})})
+    wall, cpu = time.perf_counter(), cpu_seconds()
+    given = {**problem.settings, **(settings or {})}
+    chosen, note = engine_for(problem, engine, given)
+    values = chosen.settings_type().updated(given)
     allowed = budget or Budget()
     meter = Meter(
         seconds=allowed.timeout_s,
@@ -121,7 +148,7 @@ def _run(
         reason=outcome.reason,
         requirements=outcome.requirements,
         wall_s=time.perf_counter() - wall,
-        cpu_s=time.process_time() - cpu,
+        cpu_s=cpu_seconds() - cpu,
         peak_bytes=peak_memory_bytes(),
         engine=chosen.id,
         settings={**values.values(), **allowed.values(), **more_settings},
@@ -148,4 +175,4 @@ def _out_of_memory(problem: Problem, judged: bool) -> Outcome:
 
 def _named(point: Counterexample | None, problem: Problem) -> Counterexample | None:
     """The counterexample with the names of its disturbances."""
-    return None if point is None else replace(point, w_names=problem.closed_loop.step.disturbance_names)
+    return None if point is None else replace(point, w_names=problem.closed_loop.disturbance_names)

@@ -33,10 +33,23 @@ class AbstractEngine(ABC):
     id: ClassVar[str]
     arithmetic: ClassVar[str]
     settings_type: ClassVar[type[Settings]]
+    treats_switched: ClassVar[bool] = False
+    """Whether the engine takes loops whose controller switches among networks, and no others."""
+
+    def refusal(self, problem: Problem) -> str | None:
+        """Why this engine cannot treat `problem`, as a sentence, or None: the kind of loop, then its own objection."""
+        if problem.is_switched == self.treats_switched:
+            return self.objection(problem)
+        if problem.is_switched:
+            return f"the controller switches among networks, which the engine {self.id} does not treat; use switched"
+        return (
+            f"the controller has one network, but the engine {self.id} treats controllers that switch among several; "
+            "use branch-and-bound or polynomial"
+        )
 
     @abstractmethod
     def objection(self, problem: Problem) -> str | None:
-        """Why this engine cannot treat `problem`, as a sentence, or None."""
+        """Why this engine cannot treat `problem`, whose loop is of its kind, as a sentence, or None."""
 
     @abstractmethod
     def verify(self, problem: Problem, settings: Settings, meter: Meter, progress: Progress) -> Outcome:

@@ -17,6 +17,7 @@ from nnctrl.branching.meter import BudgetSpentError, Meter
 from nnctrl.progress import Progress
 from nnctrl.specs.monitor import Monitor
 from nnctrl.verification.compiled import CompiledProblem
+from nnctrl.verification.falsification import Falsification
 from nnctrl.verification.replay import replay
 from nnctrl.verification.verdict import Counterexample
 
@@ -28,19 +29,6 @@ STEPS_AT_ONCE = 100_000
 
 REPLAY_SHARE = 0.1
 """Part of the time budget that one replay may take, even when the search for its trajectory has used it up."""
-
-
-@dataclass(frozen=True, eq=False)
-class Falsification:
-    """What the search saw: per requirement the least margin of a simulated trajectory, and a proved counterexample or
-    a candidate.
-
-    `candidate` violates in floating point only; at most one of the two is set.
-    """
-
-    margins: list[float]
-    counterexample: Counterexample | None
-    candidate: Counterexample | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,8 @@ from nnctrl.reachability.partition import PartsResult, enclose_parts
 from nnctrl.sets.zonotope import Zonotope
 from nnctrl.verification.compiled import CompiledProblem
 from nnctrl.verification.engine import Outcome
-from nnctrl.verification.falsify import Falsification, Falsifier
+from nnctrl.verification.falsification import Falsification
+from nnctrl.verification.falsify import Falsifier
 from nnctrl.verification.rows import falsified, rows
 from nnctrl.verification.settings import BranchAndBoundSettings
 from nnctrl.verification.verdict import Reason, Statistics, Verdict
@@ -69,7 +70,7 @@ class ProofByParts:
                 return self._unknown(Reason(stopped), [*waiting, (low, high)])
             found = self._look_for_violation(low, high)
             if found.counterexample is not None:
-                return falsified(self.problem, found, self._statistics())
+                return falsified(self.problem.monitors, found, self._statistics())
             children, stuck = split(low, high, score, smallest)
             if stuck:
                 reason = Reason.ENCLOSURE_DIVERGED if self.diverged else Reason.SPLIT_LIMIT
@@ -100,7 +101,7 @@ class ProofByParts:
 
     def _verified(self) -> Outcome:
         margins = self.falsifier.found(None).margins
-        table = rows(self.problem, self.certified, margins, [Verdict.VERIFIED] * len(self.certified))
+        table = rows(self.problem.monitors, self.certified, margins, [Verdict.VERIFIED] * len(self.certified))
         return Outcome(
             Verdict.VERIFIED, Reason.PROVED, table, self._flowpipe(), statistics=self._statistics(), notes=self._notes()
         )
@@ -117,7 +118,7 @@ class ProofByParts:
         return Outcome(
             Verdict.UNKNOWN,
             reason,
-            rows(self.problem, certified, found.margins, verdicts),
+            rows(self.problem.monitors, certified, found.margins, verdicts),
             self._flowpipe() if self.closed else None,
             found.candidate,
             self._statistics(),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nnctrl.sets.base import AbstractSet
     from nnctrl.specs.spec import Avoid, Reach, Requirement, Spec, Stay
     from nnctrl.systems.closed_loop import ClosedLoop
+    from nnctrl.systems.switched import SwitchedLoop
 
     AnyRequirement = Stay | Avoid | Reach
 
@@ -42,7 +43,7 @@ class Problem:
     user's own win over both). `views` are the pairs of names, or of "t" and a name, that pictures show.
     """
 
-    closed_loop: ClosedLoop
+    closed_loop: ClosedLoop | SwitchedLoop
     initial_set: AbstractSet
     spec: Spec
     horizon: float
@@ -74,9 +75,10 @@ class Problem:
         from nnctrl.sets.base import AbstractSet
         from nnctrl.specs.spec import Spec
         from nnctrl.systems.closed_loop import ClosedLoop
+        from nnctrl.systems.switched import SwitchedLoop
 
         rules: dict[str, tuple[type | tuple[type, ...], str]] = {
-            "closed_loop": (ClosedLoop, "what compose(plant, controller) returns"),
+            "closed_loop": ((ClosedLoop, SwitchedLoop), "what compose(plant, controller) returns"),
             "initial_set": (AbstractSet, "a set such as Box or Zonotope"),
             "spec": (Spec, "Spec((requirement, ...))"),
             "horizon": (Real, "a number of steps (discrete plants) or seconds"),
@@ -124,14 +126,30 @@ class Problem:
         return self.closed_loop.plant.dt > 0
 
     @property
+    def is_switched(self) -> bool:
+        """Whether the controller switches among networks."""
+        from nnctrl.systems.switched import SwitchedLoop
+
+        return isinstance(self.closed_loop, SwitchedLoop)
+
+    @property
     def time_unit(self) -> str:
         """What times in results count: "step" (discrete plants) or "s"."""
         return "step" if self.is_discrete else "s"
 
     @property
     def network_origin(self) -> Origin | None:
-        """Where the controller's network came from."""
-        return self.closed_loop.controller.network.origin
+        """Where the controller's network, or its networks, came from."""
+        return self.closed_loop.controller.origin
+
+    @property
+    def network_loop(self) -> ClosedLoop:
+        """The closed loop with one network, for engines that take no other; UnsupportedError for a switched one."""
+        from nnctrl.systems.switched import SwitchedLoop
+
+        if isinstance(self.closed_loop, SwitchedLoop):
+            raise UnsupportedError("the controller switches among networks, which only the engine switched treats")
+        return self.closed_loop
 
     def signal_units(self) -> dict[str, str]:
         """Units of everything that requirements and views can name: states, inputs, outputs."""
@@ -169,11 +187,13 @@ class ProblemDefinition(Settings, ABC):
     `id` is the registered id; the class docstring is the description that `nnctrl show` prints. A problem with
     somebody else's network declares a field `network: Path | None = setting(None, ...)`, the file names under which
     `--models DIR` looks for it (`network_files`) and where to get it (`network_source`), and opens the file that
-    `required_network()` names.
+    `required_network()` names. A problem with several of them says in `network_parts` what they are called; then
+    `network` and `network_files` are folders, and `required_networks()` gives the files.
     """
 
     id: ClassVar[str]
     network_files: ClassVar[tuple[str, ...]] = ()
+    network_parts: ClassVar[tuple[str, ...]] = ()
     network_source: ClassVar[str] = ""
     expert: ClassVar[str] = ""
 
@@ -182,7 +202,9 @@ class ProblemDefinition(Settings, ABC):
         """The problem for these values of the keys; raises InputError for values that make no sense together."""
 
     def with_models(self, folder: Path | None) -> Self:
-        """A copy whose network is the file of `folder`, unless a network is given or nothing is known about files."""
+        """A copy whose network is the file, or folder of several, in `folder`, unless a network is given or nothing is
+        known about files.
+        """
         if folder is None or not self.network_files or getattr(self, "network", None) is not None:
             return self
         if not is_folder(folder):
@@ -190,7 +212,8 @@ class ProblemDefinition(Settings, ABC):
                 f"there is no folder {folder}, in which the network of the problem '{self.id}' is looked for; give "
                 "--models DIR or --set network=FILE"
             )
-        found = [folder / name for name in self.network_files if is_file(folder / name)]
+        is_there = is_folder if self.network_parts else is_file
+        found = [folder / name for name in self.network_files if is_there(folder / name)]
         if not found:
             raise InputError(
                 f"the folder {folder} does not hold {' or '.join(self.network_files)}, which the problem "
@@ -200,13 +223,30 @@ class ProblemDefinition(Settings, ABC):
 
     def required_network(self) -> Path:
         """The network file that the user gave, or InputError saying how to give it."""
+        path = self._given_network("a network that is not", "it with --set network=FILE")
+        if not is_file(path):
+            raise InputError(f"there is no network file {path}; check --set network=FILE")
+        return path
+
+    def required_networks(self) -> tuple[Path, ...]:
+        """The files `network_parts` of the folder that the user gave, or InputError saying what is missing."""
+        folder = self._given_network(
+            f"{len(self.network_parts)} networks that are not", "their folder with --set network=FOLDER"
+        )
+        paths = tuple(folder / name for name in self.network_parts)
+        missing = [path for path in paths if not is_file(path)]
+        if missing:
+            raise InputError(
+                f"there is no network file {missing[0]}, one of the {len(paths)} that the problem '{self.id}' needs; "
+                "check --set network=FOLDER or --models DIR"
+            )
+        return paths
+
+    def _given_network(self, what: str, remedy: str) -> Path:
         path: Path | None = getattr(self, "network", None)
         if path is None:
             source = f" ({self.network_source})" if self.network_source else ""
             raise InputError(
-                f"the problem '{self.id}' means a network that is not part of nnctrl{source}; "
-                "give it with --set network=FILE or --models DIR"
+                f"the problem '{self.id}' means {what} part of nnctrl{source}; give {remedy} or --models DIR"
             )
-        if not is_file(path):
-            raise InputError(f"there is no network file {path}; check --set network=FILE")
         return path

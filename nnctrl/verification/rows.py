@@ -4,36 +4,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
-from nnctrl.verification.compiled import CompiledProblem
 from nnctrl.verification.engine import Outcome
-from nnctrl.verification.falsify import Falsification
+from nnctrl.verification.falsification import Falsification
 from nnctrl.verification.verdict import Reason, RequirementResult, Statistics, Verdict
 
 
+class Watched(Protocol):
+    """Anything with an id: the monitors of either engine."""
+
+    @property
+    def id(self) -> str:
+        """The requirement's id."""
+
+
 def rows(
-    problem: CompiledProblem, certified: Sequence[float], sampled: Sequence[float], verdicts: Sequence[Verdict]
+    monitors: Sequence[Watched], certified: Sequence[float], sampled: Sequence[float], verdicts: Sequence[Verdict]
 ) -> tuple[RequirementResult, ...]:
     """One row for every requirement, in order."""
     return tuple(
         RequirementResult(monitor.id, verdict, low, high)
-        for monitor, low, high, verdict in zip(problem.monitors, certified, sampled, verdicts, strict=True)
+        for monitor, low, high, verdict in zip(monitors, certified, sampled, verdicts, strict=True)
     )
 
 
-def unknown_rows(problem: CompiledProblem, sampled: Sequence[float]) -> tuple[RequirementResult, ...]:
+def unknown_rows(monitors: Sequence[Watched], sampled: Sequence[float]) -> tuple[RequirementResult, ...]:
     """Nothing is certified."""
-    count = len(problem.monitors)
-    return rows(problem, [math.nan] * count, sampled, [Verdict.UNKNOWN] * count)
+    count = len(monitors)
+    return rows(monitors, [math.nan] * count, sampled, [Verdict.UNKNOWN] * count)
 
 
-def falsified(problem: CompiledProblem, found: Falsification, statistics: Statistics) -> Outcome:
+def falsified(monitors: Sequence[Watched], found: Falsification, statistics: Statistics) -> Outcome:
     """FALSIFIED with the counterexample of `found`; about the other requirements nothing is said."""
     if found.counterexample is None:
         raise ValueError("a falsified outcome needs its counterexample")
     violated = found.counterexample.requirement
-    verdicts = [Verdict.FALSIFIED if m.id == violated else Verdict.UNKNOWN for m in problem.monitors]
-    table = rows(problem, [math.nan] * len(verdicts), found.margins, verdicts)
+    verdicts = [Verdict.FALSIFIED if m.id == violated else Verdict.UNKNOWN for m in monitors]
+    table = rows(monitors, [math.nan] * len(verdicts), found.margins, verdicts)
     return Outcome(
         Verdict.FALSIFIED, Reason.COUNTEREXAMPLE, table, counterexample=found.counterexample, statistics=statistics
     )

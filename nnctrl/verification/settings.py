@@ -263,6 +263,31 @@ class BranchAndBoundSettings(Settings):
 
 
 @dataclass(frozen=True)
+class PolynomialSettings(Settings):
+    """What the engine `polynomial` takes."""
+
+    degree: int | None = setting(
+        None,
+        "degree of the polynomials in the symbols; by default 4 for at most 3 symbols, else 3",
+        minimum=1,
+        maximum=8,
+    )
+    generators: int | None = setting(
+        None, "independent symbols kept at each sample; by default 16 per state, at least 120", minimum=1
+    )
+    order: int | None = setting(None, "order of the Taylor polynomials in time; by default 4", minimum=1, maximum=12)
+    smallest_part: float = setting(
+        2.0**-12, "verify splits the initial set down to parts of this relative edge length", above=0.0, maximum=1.0
+    )
+    parts: int = setting(
+        1, "parts that reach may cut the initial set into; more make the sets tighter", minimum=1, maximum=100_000
+    )
+    jobs: int | None = setting(
+        None, "processes that follow parts of the initial set; by default all processors", minimum=1, maximum=1024
+    )
+
+
+@dataclass(frozen=True)
 class Budget(Settings):
     """What a run may spend; an exhausted budget is UNKNOWN, never a verdict."""
 

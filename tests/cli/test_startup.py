@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from nnctrl.cli.main import COMMANDS
 
-HEAVY = ("numpy", "scipy", "torch", "casadi", "control", "cvxpy", "matplotlib", "onnx", "networkx", "rich")
+HEAVY = ("numpy", "scipy", "torch", "casadi", "control", "cvxpy", "matplotlib", "onnx", "networkx", "numba", "rich")
 
 ALLOWED_SECONDS = 1.5
 """A loaded machine gets some grace; on an idle one the answer takes a tenth of a second."""
@@ -57,3 +58,36 @@ def test_verifying_without_a_picture_loads_no_plotting() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+PENDULUM = """
+import casadi
+import numpy as np
+from nnctrl import Box, Controller, Network, Plant, Problem, Spec, Stay, compose
+from nnctrl.networks.activations import Tanh
+
+class Pendulum(Plant):
+    states = {"angle": "rad", "rate": "rad/s"}
+    inputs = {"torque": "N m"}
+
+    def dynamics(self, x, u):
+        return x[1], casadi.sin(x[0]) + u[0]
+
+network = Network.from_layers([np.array([[-2.0, -1.0]]), np.array([[2.0]])], [np.zeros(1), np.zeros(1)], Tanh())
+loop = compose(Pendulum(), Controller(network, period=0.1))
+problem = Problem(
+    loop, Box([0.1, 0.0], [0.2, 0.1]), Spec((Stay(Box([-1.0, -1.0], [1.0, 1.0])),)), 1.0, "pendulum",
+)
+"""
+
+
+def test_verifying_a_continuous_plant_loads_nothing_that_only_other_tasks_need(tmp_path: Path) -> None:
+    (tmp_path / "pendulum.py").write_text(PENDULUM)
+    code = (
+        "import sys; from nnctrl.cli.main import run; status = run(['verify', 'pendulum.py', '--trust', '--quiet']); "
+        "loaded = [m for m in ('torch', 'cvxpy', 'control', 'matplotlib', 'onnx') if m in sys.modules]; "
+        "sys.exit(f'{status} {loaded}' if status or loaded else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("VERIFIED")

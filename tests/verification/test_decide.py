@@ -264,10 +264,19 @@ def test_reach_reports_accuracy() -> None:
     assert short.reason is Reason.NODE_BUDGET
 
 
-def test_continuous_plants_are_refused() -> None:
-    plant, controller = LinearPlant(A=[[0.0]], B=[[1.0]]), Controller(small_network(1, 1))
+def test_branch_and_bound_refuses_continuous_plants_and_auto_takes_another_engine() -> None:
+    plant = LinearPlant(A=[[0.0]], B=[[1.0]], states={"x": "1"}, inputs={"u": "1"})
+    loop = compose(plant, Controller(small_network(1, 1), period=0.1))
+    wide = Stay(Box(np.full(1, -50.0), np.full(1, 50.0)))
+    question = Problem(loop, Box(np.zeros(1), np.ones(1)), Spec((wide,)), 0.5, "continuous")
     with pytest.raises(UnsupportedError, match="continuous"):
-        compose(plant, controller)
+        verify(question, engine="branch-and-bound")
+    result = verify(question)
+    assert (result.verdict, result.engine) == (Verdict.VERIFIED, "polynomial")
+    assert "the plant is continuous" in result.notes[0]
+    # a key that only one engine has keeps the others out
+    with pytest.raises(UnsupportedError, match="no key 'eps'"):
+        verify(question, settings={"eps": 0.1})
 
 
 def test_an_unknown_still_tells_which_requirements_hold() -> None:

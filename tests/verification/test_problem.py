@@ -13,7 +13,7 @@ from nnctrl.sets.box import Box
 from nnctrl.sets.polytope import Polytope
 from nnctrl.specs.moving import Moving
 from nnctrl.specs.spec import Avoid, Reach, Requirement, Spec, Stay
-from tests.small_loop import CartProblem, ForeignCartProblem, cart_network, cart_problem
+from tests.small_loop import CartProblem, ForeignCartProblem, SeveralFilesProblem, cart_network, cart_problem
 
 CART = cart_problem(cart_network())
 
@@ -110,3 +110,27 @@ def test_a_foreign_network_is_found_in_the_models_folder(tmp_path: Path) -> None
     # what the user gives explicitly wins
     assert ForeignCartProblem(network=Path("mine.onnx")).with_models(tmp_path).network == Path("mine.onnx")
     assert CartProblem().with_models(tmp_path) == CartProblem()
+
+
+def test_several_foreign_networks_are_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError,
+        match=r"'test-several-files' means 2 networks that are not part of nnctrl; give their folder with --set",
+    ):
+        SeveralFilesProblem().required_networks()
+    with pytest.raises(InputError, match="does not hold carts, which"):
+        SeveralFilesProblem().with_models(tmp_path)
+    # a file of that name is no folder
+    (tmp_path / "carts").write_text("")
+    with pytest.raises(InputError, match="does not hold carts, which"):
+        SeveralFilesProblem().with_models(tmp_path)
+    (tmp_path / "carts").unlink()
+    (tmp_path / "carts").mkdir()
+    (tmp_path / "carts" / "one.onnx").write_text("")
+    found = SeveralFilesProblem().with_models(tmp_path)
+    assert found.network == tmp_path / "carts"
+    with pytest.raises(InputError, match=r"there is no network file .*two\.onnx, one of the 2 that the problem"):
+        found.required_networks()
+    (tmp_path / "carts" / "two.onnx").write_text("")
+    assert found.required_networks() == (tmp_path / "carts" / "one.onnx", tmp_path / "carts" / "two.onnx")
+    assert SeveralFilesProblem(network=Path("mine")).with_models(tmp_path).network == Path("mine")

@@ -1,0 +1,89 @@
+"""Following parts of an initial set in several processes.
+
+Parts are independent of each other, so a proof by parts is a pool of tasks. Workers are forked, so that they own the
+compiled problem without sending it anywhere (expressions in it are Python functions); where forking is not possible
+there are none, and the parts are followed one by one.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+
+from nnctrl._typing import FloatArray
+from nnctrl.verification.polynomial_parts import Judgement, PartJudge
+
+Part = tuple[FloatArray, FloatArray]
+
+AHEAD = 2
+"""Parts given to each worker at a time, so that none waits for the next."""
+
+_judge: PartJudge | None = None
+"""What the workers of this process follow parts with: set before they are forked."""
+
+
+def available_processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def can_fork() -> bool:
+    """Whether workers can be forked here."""
+    return "fork" in multiprocessing.get_all_start_methods()
+
+
+class PartWorkers:
+    """A pool that follows parts with one judge; results come as they are ready."""
+
+    def __init__(self, executor: ProcessPoolExecutor, jobs: int) -> None:
+        self._executor, self._jobs = executor, jobs
+        self._pending: dict[Future[Judgement], Part] = {}
+
+    @property
+    def pending(self) -> list[Part]:
+        """Parts that are being followed."""
+        return list(self._pending.values())
+
+    def has_room(self) -> bool:
+        """Whether another part should be given now."""
+        return len(self._pending) < AHEAD * self._jobs
+
+    def give(self, part: Part) -> None:
+        """Have a part followed."""
+        self._pending[self._executor.submit(_follow, *part)] = part
+
+    def results(self) -> Iterator[tuple[Part, Judgement]]:
+        """Wait for at least one part; raises BudgetSpentError if one ran out of time, which leaves it pending."""
+        done, _ = wait(self._pending, return_when=FIRST_COMPLETED)
+        for future in done:
+            found = future.result()
+            yield self._pending.pop(future), found
+
+
+def _follow(lower: FloatArray, upper: FloatArray) -> Judgement:
+    if _judge is None:
+        raise RuntimeError("a worker has no judge")
+    return _judge.judge(lower, upper)
+
+
+@contextmanager
+def part_workers(judge: PartJudge, jobs: int) -> Iterator[PartWorkers]:
+    """Workers for the time of a context; at its end whatever is not finished is given up."""
+    # forked workers inherit the state of modules, and nothing else without sending it
+    global _judge
+    _judge = judge
+    # an interrupt is for the process that began the work
+    quiet = (signal.SIGINT, signal.SIG_IGN)
+    fork = multiprocessing.get_context("fork")
+    executor = ProcessPoolExecutor(jobs, mp_context=fork, initializer=signal.signal, initargs=quiet)
+    try:
+        yield PartWorkers(executor, jobs)
+    finally:
+        _judge = None
+        executor.shutdown(wait=True, cancel_futures=True)

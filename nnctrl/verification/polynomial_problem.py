@@ -1,0 +1,127 @@
+"""A problem made ready for the polynomial engine: monitors in units of samples, parts, and simulation at points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from nnctrl._typing import FloatArray
+from nnctrl.errors import InputError
+from nnctrl.reachability.initial_parts import InitialParts, initial_parts
+from nnctrl.sets.base import AbstractSet
+from nnctrl.sets.rounding import UNIT_ROUNDOFF
+from nnctrl.specs.polynomial_margins import PolynomialMonitor, polynomial_monitors
+from nnctrl.specs.spec import Reach
+from nnctrl.systems.closed_loop import ClosedLoop
+from nnctrl.systems.fit import sample_period
+from nnctrl.systems.point_loop import PointLoop
+from nnctrl.verification.problem import Problem
+
+SNAP = 1e-9
+"""Times within this share of a sample period of a sample are that sample: 0.3 is the third sample of period 0.1."""
+
+OUTWARD = 1e-12
+"""Relative amount by which windows that do not end at samples are enlarged: it covers the rounding of their times."""
+
+
+@dataclass(frozen=True, eq=False)
+class Watch:
+    """A monitor with its window [first, last] in samples, a little longer where that is not at samples."""
+
+    monitor: PolynomialMonitor
+    first: float
+    last: float
+
+    @staticmethod
+    def of(monitor: PolynomialMonitor, period: float, samples: float) -> Watch:
+        """The window of a monitor whose times are in units of which a sample has `period`."""
+        first, last = in_samples(monitor.first, period), in_samples(monitor.last, period)
+        if first != int(first):
+            first -= OUTWARD * (1.0 + first)
+        if last != int(last):
+            last += OUTWARD * (1.0 + last)
+        return Watch(monitor, max(first, 0.0), min(last, samples))
+
+    @property
+    def is_at(self) -> bool:
+        """Whether a set is to be reached at one given time."""
+        return isinstance(self.monitor.requirement, Reach) and self.monitor.requirement.at is not None
+
+
+@dataclass(frozen=True, eq=False)
+class PolynomialProblem:
+    """What falsification and enclosure share. `period` is 1 for discrete plants, whose time is counted in steps."""
+
+    loop: ClosedLoop
+    initial_set: AbstractSet
+    initial: InitialParts
+    watches: tuple[Watch, ...]
+    samples: int
+    period: float
+
+    @staticmethod
+    def of(problem: Problem) -> PolynomialProblem:
+        """Compile a problem; InputError for a horizon that is not a whole number of sample periods."""
+        loop = problem.network_loop
+        plant = loop.plant
+        period = 1.0 if problem.is_discrete else sample_period(plant, loop.controller)
+        samples = in_samples(problem.horizon, period)
+        if samples != int(samples):
+            raise InputError(
+                f"the horizon is {problem.horizon:g} s, which is no whole number of the controller's periods of "
+                f"{period:g} s; give a multiple"
+            )
+        others = [*plant.inputs, *plant.outputs]
+        monitors = polynomial_monitors(problem.spec, list(plant.states), others, problem.horizon, problem.is_discrete)
+        watches = tuple(Watch.of(m, period, samples) for m in monitors)
+        initial = initial_parts(problem.initial_set)
+        return PolynomialProblem(loop, problem.initial_set, initial, watches, int(samples), period)
+
+    @property
+    def monitors(self) -> list[PolynomialMonitor]:
+        """The monitors of all requirements, in order."""
+        return [watch.monitor for watch in self.watches]
+
+    def times(self, first: float, last: float) -> tuple[float, float]:
+        """An interval that contains the times of [first, last] samples, in the problem's unit."""
+        slack = 2.0 * UNIT_ROUNDOFF
+        return first * self.period * (1.0 - slack), last * self.period * (1.0 + slack)
+
+    def simulated(self, x0: FloatArray, d: FloatArray) -> FloatArray:
+        """Signals [batch, pieces * samples + 1, states + inputs + outputs] from `x0` [batch, n] under disturbances and
+        noise `d` [batch, samples, d]; inputs and outputs of the last point are nan. Floating point.
+        """
+        points, states = self._points, self.loop.plant.state_size
+        z, rows = self.loop.start(x0), []
+        with np.errstate(all="ignore"):
+            for k in range(self.samples):
+                x, u, z = points.step(z, d[:, k])
+                held = np.broadcast_to(u[:, None], (*x.shape[:2], u.shape[-1]))
+                rows.append(np.concatenate([x, held, self._measured(x, held, d[:, k])], axis=-1))
+        last = np.full((len(x0), 1, rows[-1].shape[-1]), np.nan)
+        last[:, 0, :states] = z[:, :states]
+        return np.concatenate([*rows, last], axis=1)
+
+    def _measured(self, x: FloatArray, u: FloatArray, d: FloatArray) -> FloatArray:
+        plant = self.loop.plant
+        if not plant.outputs:
+            return np.zeros((*x.shape[:2], 0))
+        w = d[:, None, : plant.disturbance_size]
+        return np.asarray(plant.measure(x, u, np.broadcast_to(w, (*x.shape[:2], w.shape[-1]))))
+
+    @cached_property
+    def _points(self) -> PointLoop:
+        return PointLoop(self.loop)
+
+    def point_times(self) -> FloatArray:
+        """The times of the points of `simulated`, in samples."""
+        pieces = self._points.pieces
+        return np.arange(pieces * self.samples + 1) / pieces
+
+
+def in_samples(time: float, period: float) -> float:
+    """A time as a number of samples, whole where it is within `SNAP` of a whole one."""
+    count = time / period
+    return float(round(count)) if abs(count - round(count)) <= SNAP else count
