@@ -99,6 +99,6 @@ def _recipe(reference: str) -> Recipe:
         recipe_of(name, registry.load("experts", name)),
         plant=problem.closed_loop.plant,
         initial_set=problem.initial_set,
-        horizon=int(problem.horizon),
+        horizon=problem.samples,
         spec=problem.spec,
     )

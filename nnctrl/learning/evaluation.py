@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from nnctrl._typing import FloatArray
-from nnctrl.errors import InputError, UnsupportedError
+from nnctrl.errors import InputError
 from nnctrl.learning.dataset import initial_states
 from nnctrl.sets.base import AbstractSet
 from nnctrl.specs.monitor import monitors_of
+from nnctrl.specs.polynomial_margins import polynomial_monitors
 from nnctrl.specs.spec import Spec
 from nnctrl.systems.controller import Controller
 from nnctrl.systems.expert import Expert
+from nnctrl.systems.fit import SNAP, in_samples, sample_period
 from nnctrl.systems.plant import Plant
-from nnctrl.systems.simulation import Trajectory, simulate
+from nnctrl.systems.simulation import Trajectory, advance, simulate
+
+MOMENTS = 4
+"""Moments in a period of the controller at which the requirements of a continuous plant are looked at."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +54,24 @@ def evaluate(
     count: int,
     seed: int,
 ) -> Evaluation:
-    """Simulate `horizon` steps from `count` states of the initial set. A trajectory that diverges is a failure.
+    """Simulate `horizon` samples from `count` states of the initial set. A trajectory that diverges is a failure.
 
-    UnsupportedError for a continuous plant, whose requirements are meant between the samples too.
+    The requirements of a continuous plant are looked at `MOMENTS` times in every period of the controller; InputError
+    for one whose window has none of these moments, and if a trajectory of such a plant cannot be integrated.
     """
-    if not plant.is_discrete:
-        raise UnsupportedError(f"'{plant.name}' is continuous; evaluate a controller of a discrete plant")
     if count < 1:
         raise InputError(f"an evaluation from {count} states was asked for; give at least 1")
     start = initial_states(initial_set, count, np.random.default_rng(seed))
     run = simulate(plant, controller, start, horizon)
-    signals = torch.tensor(_signals(run))
-    margins: dict[str, float] = {}
     good = np.isfinite(run.x).all(axis=(1, 2))
-    for monitor in monitors_of(spec, tuple(plant.states), (*plant.inputs, *plant.outputs), horizon):
-        margin = monitor.trajectory_margin(signals)
-        good &= monitor.holds(margin).numpy()
-        margins[monitor.id] = float(margin.min())
+    margins: dict[str, float] = {}
+    if plant.is_discrete:
+        judged = _margins_at_samples(plant, run, spec, horizon)
+    else:
+        judged = _margins_between_samples(plant, run, spec, horizon, sample_period(plant, controller))
+    for id, margin, holds in judged:
+        good &= holds
+        margins[id] = float(margin.min())
     return Evaluation(
         count,
         seed,
@@ -76,10 +84,57 @@ def evaluate(
     )
 
 
-def _signals(run: Trajectory) -> FloatArray:
-    """States, inputs, outputs side by side [batch, K+1, .]; requirements on inputs do not look at the last step."""
+Judged = Iterator[tuple[str, FloatArray, NDArray[np.bool_]]]
+"""Of every requirement the id, and of every trajectory [batch] the margin and whether it is satisfied."""
+
+
+def _margins_at_samples(plant: Plant, run: Trajectory, spec: Spec, horizon: int) -> Judged:
+    """Of a discrete plant, whose times are steps."""
+    # requirements on inputs and outputs do not look at the last step
     others = np.concatenate([run.u, run.y], axis=2)
-    return np.concatenate([run.x, np.concatenate([others, others[:, -1:]], axis=1)], axis=2)
+    signals = torch.tensor(np.concatenate([run.x, np.concatenate([others, others[:, -1:]], axis=1)], axis=2))
+    for monitor in monitors_of(spec, tuple(plant.states), (*plant.inputs, *plant.outputs), horizon):
+        margin = monitor.trajectory_margin(signals)
+        yield monitor.id, margin.numpy(), monitor.holds(margin).numpy()
+
+
+def _margins_between_samples(plant: Plant, run: Trajectory, spec: Spec, horizon: int, period: float) -> Judged:
+    """Of a continuous plant, whose times are seconds."""
+    others = (*plant.inputs, *plant.outputs)
+    moments = np.arange(MOMENTS * horizon + 1) / MOMENTS
+    signals = _between_samples(plant, run, period)
+    # the end as a product may be a rounding below the decimal that a requirement names
+    end = horizon * period * (1.0 + SNAP)
+    for monitor in polynomial_monitors(spec, list(plant.states), list(others), end, False):
+        first, last = in_samples(monitor.first, period), in_samples(monitor.last, period)
+        # inputs and outputs of the very end do not exist
+        last = min(last, moments[-2]) if monitor.needs_inputs else last
+        counted = (first <= moments) & (moments <= last)
+        if not counted.any():
+            raise InputError(
+                f"requirement '{monitor.id}' counts no moment: it is looked at {MOMENTS} times in every period of "
+                f"{period:g} s; choose times at these moments"
+            )
+        margins = monitor.point_margins(signals[:, counted], moments[counted] * period)
+        nothing = -np.inf if monitor.is_reach else np.inf
+        margins = np.where(np.isnan(margins), nothing, margins)
+        margin = margins.max(axis=1) if monitor.is_reach else margins.min(axis=1)
+        yield monitor.id, margin, np.asarray(monitor.holds(margin))
+
+
+def _between_samples(plant: Plant, run: Trajectory, period: float) -> FloatArray:
+    """States, held inputs, outputs [batch, MOMENTS * K + 1, .]; inputs and outputs of the last moment are nan."""
+    rows = []
+    values = plant.nominal_parameters
+    for k in range(run.u.shape[1]):
+        x, u, w = run.x[:, k], run.u[:, k], run.w[:, k]
+        for moment in range(MOMENTS):
+            now = x if moment == 0 else advance(plant, x, u, w, values, period * moment / MOMENTS)
+            y = plant.measure(now, u, w, values) if plant.outputs else run.y[:, k]
+            rows.append(np.concatenate([now, u, y], axis=1))
+    end = np.full_like(rows[0], np.nan)
+    end[:, : plant.state_size] = run.x[:, -1]
+    return np.stack([*rows, end], axis=1)
 
 
 def _row(values: FloatArray) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""Imitation of an expert by a tanh network, with dataset aggregation.
+"""Imitation of an expert by a network, with dataset aggregation.
 
 A network fitted to the expert's own trajectories meets states that the expert never visits, because its small errors
 lead there. So in every round after the first the network itself runs, the expert says what it would have done in the
@@ -19,7 +19,8 @@ from nnctrl._typing import FloatArray
 from nnctrl.errors import DimensionError, InputError
 from nnctrl.learning.dataset import Dataset, initial_states, label, perturbed
 from nnctrl.learning.evaluation import Evaluation, evaluate
-from nnctrl.learning.regression import TanhRegression
+from nnctrl.learning.regression import Regression
+from nnctrl.networks.activations import Activation
 from nnctrl.networks.network import Network, Origin
 from nnctrl.progress import Progress, SilentProgress
 from nnctrl.sets.base import AbstractSet
@@ -30,6 +31,9 @@ from nnctrl.systems.plant import Plant
 from nnctrl.systems.simulation import simulate
 from nnctrl.threads import single_threaded
 from nnctrl.verification.settings import LARGEST_SEED, Settings, setting
+
+INTEGRATED_TOGETHER = 64
+"""Trajectories of a continuous plant between two reports of progress."""
 
 MOST_WEIGHTS = 4_000_000
 """L-BFGS keeps a hundred vectors of this many numbers: a few gigabytes."""
@@ -90,9 +94,12 @@ def imitate(
     settings: ImitationSettings,
     spec: Spec | None = None,
     progress: Progress | None = None,
+    *,
+    activation: Activation | None = None,
 ) -> ImitationResult:
     """Train a network to act as `expert` does on the trajectories of `horizon` steps from `initial_set`.
 
+    A continuous plant is sampled at the expert's period. `activation` is that of the hidden layers, by default tanh.
     With a `spec` the result is evaluated against it. Disturbances are taken as zero and parameters as their midpoints.
     Nothing is proved; that is what verification is for. InputError where the expert has no input on a trajectory of its
     own, or for half of the other states. Cost: 2 * rounds * trajectories * horizon questions to the expert and as many
@@ -115,7 +122,7 @@ def imitate(
     started = time.perf_counter()
     listener = SilentProgress() if progress is None else progress
     with single_threaded():
-        network, losses, labelled, refused = _train(expert, plant, initial_set, horizon, settings, listener)
+        network, losses, labelled, refused = _train(expert, plant, initial_set, horizon, settings, activation, listener)
     judged = None
     if spec is not None:
         listener.update("evaluating the closed loop")
@@ -132,6 +139,7 @@ def _train(
     initial_set: AbstractSet,
     horizon: int,
     settings: ImitationSettings,
+    activation: Activation | None,
     progress: Progress,
 ) -> tuple[Network, tuple[float, ...], tuple[int, ...], int]:
     """The network, losses and sizes of the data by round, and how many states the expert refused."""
@@ -140,7 +148,7 @@ def _train(
     data = _demonstrations(expert, plant, initial_states(initial_set, settings.trajectories, rng), horizon, progress)
     reach = settings.perturbation * data.states.std(axis=0)
     data = data.joined(label(expert, perturbed(data.states, reach, rng), progress))
-    regression = TanhRegression(data, settings.hidden, settings.weight_decay, rng)
+    regression = Regression(data, settings.hidden, settings.weight_decay, rng, activation)
     losses, labelled = [], []
     for number in range(settings.rounds):
         if number == 0:
@@ -158,12 +166,14 @@ def _train(
 
 def _demonstrations(expert: Expert, plant: Plant, start: FloatArray, horizon: int, progress: Progress) -> Dataset:
     """States and inputs along the expert's own trajectories; InputError where it has no input."""
+    # a continuous plant is integrated as one system for all points, which takes hardly longer than for one
+    group = 1 if plant.is_discrete else INTEGRATED_TOGETHER
     states, inputs = [], []
-    for number, point in enumerate(start):
-        run = simulate(plant, expert, point, horizon)
-        states.append(run.x[0, :-1])
-        inputs.append(run.u[0])
-        progress.update("simulating the expert", number + 1, len(start))
+    for first in range(0, len(start), group):
+        run = simulate(plant, expert, start[first : first + group], horizon)
+        states.append(run.x[:, :-1].reshape(-1, plant.state_size))
+        inputs.append(run.u.reshape(-1, plant.input_size))
+        progress.update("simulating the expert", min(first + group, len(start)), len(start))
     return Dataset(np.concatenate(states), np.concatenate(inputs))
 
 

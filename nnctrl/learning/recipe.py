@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nnctrl.errors import InputError
 from nnctrl.learning.imitation import ImitationResult, ImitationSettings, imitate
+from nnctrl.networks.activations import Activation, Tanh
 from nnctrl.progress import Progress
 from nnctrl.sets.base import AbstractSet
 from nnctrl.specs.spec import Spec
@@ -21,7 +22,11 @@ from nnctrl.systems.plant import Plant
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """Imitate `expert` on `plant` along `horizon` steps from `initial_set`; judge the result by `spec`."""
+    """Imitate `expert` on `plant` along `horizon` samples from `initial_set`; judge the result by `spec`.
+
+    `activation` is that of the network's hidden layers. The times of `spec` are steps for a discrete plant and seconds
+    for a continuous one, which is sampled at the expert's period.
+    """
 
     expert: Expert
     plant: Plant
@@ -29,6 +34,7 @@ class Recipe:
     horizon: int
     settings: ImitationSettings
     spec: Spec
+    activation: Activation = field(default_factory=Tanh)
 
     def updated(self, values: Mapping[str, object]) -> Recipe:
         """A copy with other settings, by name; text is read as the setting's type (UnknownNameError, InputError)."""
@@ -36,7 +42,16 @@ class Recipe:
 
     def train(self, progress: Progress | None = None) -> ImitationResult:
         """Follow the recipe; see `imitate`."""
-        return imitate(self.expert, self.plant, self.initial_set, self.horizon, self.settings, self.spec, progress)
+        return imitate(
+            self.expert,
+            self.plant,
+            self.initial_set,
+            self.horizon,
+            self.settings,
+            self.spec,
+            progress,
+            activation=self.activation,
+        )
 
 
 def recipe_of(name: str, expert: object) -> Recipe:

@@ -1,4 +1,4 @@
-"""Least squares with a tanh network: Adam for a rough fit, then L-BFGS on all data.
+"""Least squares with a network: Adam for a rough fit, then L-BFGS on all data.
 
 Inputs and outputs are scaled to mean 0 and deviation 1 while fitting, and the scaling is folded into the first and last
 layer of the network that comes out. Weight decay acts on the scaled weights: it is a price on curvature, which decides
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nnctrl._typing import FloatArray
 from nnctrl.learning.dataset import Dataset
-from nnctrl.networks.activations import Tanh
+from nnctrl.networks.activations import Activation, Tanh
 from nnctrl.networks.network import Network, Origin
 from nnctrl.progress import Progress
 
@@ -24,16 +24,24 @@ LBFGS_CHUNK = 25
 """Iterations of L-BFGS between two reports of progress."""
 
 
-class TanhRegression:
+class Regression:
     """A network n-hidden-m in the making; parameters in float64, started from `rng` with variance 1/inputs.
 
-    `example` fixes the scaling; it should cover the states that matter.
+    `example` fixes the scaling; it should cover the states that matter. `activation` follows every hidden layer.
     """
 
-    def __init__(self, example: Dataset, hidden: Sequence[int], weight_decay: float, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        example: Dataset,
+        hidden: Sequence[int],
+        weight_decay: float,
+        rng: np.random.Generator,
+        activation: Activation | None = None,
+    ) -> None:
         self.state_shift, self.state_scale = _scaling(example.states)
         self.input_shift, self.input_scale = _scaling(example.inputs)
         self.weight_decay = weight_decay
+        self.activation = Tanh() if activation is None else activation
         sizes = [example.states.shape[1], *hidden, example.inputs.shape[1]]
         self.weights: list[Tensor] = []
         self.biases: list[Tensor] = []
@@ -99,7 +107,7 @@ class TanhRegression:
         biases[0] = biases[0] - weights[0] @ self.state_shift
         weights[-1] = self.input_scale[:, None] * weights[-1]
         biases[-1] = self.input_scale * biases[-1] + self.input_shift
-        return Network.from_layers(weights, biases, Tanh(), origin=origin)
+        return Network.from_layers(weights, biases, self.activation, origin=origin)
 
     def _parameters(self) -> list[Tensor]:
         return [*self.weights, *self.biases]
@@ -112,7 +120,7 @@ class TanhRegression:
 
     def _error(self, x: Tensor, u: Tensor) -> Tensor:
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            x = torch.tanh(x @ weight.T + bias)
+            x = self.activation.value(x @ weight.T + bias)
         return ((x @ self.weights[-1].T + self.biases[-1] - u) ** 2).mean()
 
     def _objective(self, x: Tensor, u: Tensor) -> Tensor:

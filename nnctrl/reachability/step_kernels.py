@@ -203,7 +203,7 @@ def rows_at(
         out_c[i, 0] += middle
         radius += max(rest[1, i] - middle, middle - rest[0, i]) + deviation[i]
         total += abs(middle)
-        radius += _gamma(2 * order + 8) * total
+        radius += _gamma(3 * order + 8) * total
         out_r[i] = radius * (1.0 + 2.0 * _gamma(size + count + 2 * order + 16)) + TINY
 
 

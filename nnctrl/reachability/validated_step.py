@@ -7,6 +7,9 @@ and Pryce, An effective high-order interval method for validating existence and 
 for an ODE, 2001). F_1 .. F_K are polynomial zonotopes in the symbols of x0 and u; they do not depend on h, so one set
 of them serves every step size that is tried.
 
+A vector field with a kink (fabs, fmin, fmax) in the box has no second derivative, but x' is absolutely continuous:
+K = 1 with the range of slopes in place of the derivative holds all the same, with shorter steps.
+
 A disturbance that varies in time has no coefficients: the solution under its middle value is enclosed, and how far the
 real one may be from it bounded (`step_kernels`).
 
@@ -90,6 +93,28 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
+class _Jets:
+    """Taylor coefficients of the states in time, rows `c` [n, order + 1, M], `g` [n, order + 1, q], `r` [n, order + 1],
+    and their ranges [n, order + 1].
+    """
+
+    c: FloatArray
+    g: FloatArray
+    r: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+    @property
+    def order(self) -> int:
+        """The highest power of time."""
+        return self.low.shape[1] - 1
+
+    def to_first_order(self) -> _Jets:
+        """The first two coefficients."""
+        return _Jets(*(np.ascontiguousarray(part[:, :2]) for part in (self.c, self.g, self.r, self.low, self.high)))
+
+
+@dataclass(frozen=True, eq=False)
 class HeldDynamics:
     """A continuous plant over one `period` with its input held.
 
@@ -141,37 +166,41 @@ class HeldDynamics:
         self, x: PolynomialZonotope, u: PolynomialZonotope, w: FloatArray | None, place: int, level: int
     ) -> tuple[Step, int, bool]:
         """The longest step from `level` on whose remainder is tolerable; whether a longer one might do next."""
-        program, n, order = self.program, x.dim, self.order
-        low, high, jets = self._jets(x, u, w)
+        program, n = self.program, x.dim
+        jets = self._jets(x, u, w, self.order)
         fixed_low, fixed_high = self._fixed(u, w)
-        powers = self.period ** np.arange(order + 1)
-        half = (0.5 * (high - low)) @ powers
-        size = np.maximum(np.abs(low), np.abs(high)) @ powers
-        allowed = self.tolerance * half + NEGLIGIBLE * size + NOTHING
         varying = np.zeros(0) if w is not None or not self.plant.disturbance_size else self._reach_of_disturbance()
         rest, last, deviation = np.zeros((2, n)), np.zeros((2, n)), np.zeros(n)
         while True:
             share = 0.5**level
             h = share * self.period
             failed = step_kernels.remainder(
-                program.instructions, program.factors, program.moving, program.results, order, low, high, fixed_low,
-                fixed_high, varying, n + u.dim, h, rest, last, deviation,
+                program.instructions, program.factors, program.moving, program.results, jets.order, jets.low, jets.high,
+                fixed_low, fixed_high, varying, n + u.dim, h, rest, last, deviation,
             )  # fmt: skip
+            if failed >= 0 and program.is_kink(failed) and jets.order > 1:
+                jets = jets.to_first_order()
+                continue
             error = 0.5 * (last[1] - last[0])
-            if failed == -1 and ((error <= share * allowed).all() or level == FINEST):
+            allowed = share * self._allowed(jets)
+            if failed == -1 and ((error <= allowed).all() or level == FINEST):
                 break
             if level == FINEST:
                 raise EnclosureError(program.name(failed) if failed >= 0 else None)
             level += 1
-        c, g, r = jets
-        step = Step(place * 0.5**FINEST, share, h, x, c[:n], g[:n], r[:n], rest, last, deviation)
-        return step, level, bool((error * 2.0 ** (order + 1) <= share * allowed).all())
+        step = Step(place * 0.5**FINEST, share, h, x, jets.c, jets.g, jets.r, rest, last, deviation)
+        return step, level, bool((error * 2.0 ** (jets.order + 1) <= allowed).all())
 
-    def _jets(
-        self, x: PolynomialZonotope, u: PolynomialZonotope, w: FloatArray | None
-    ) -> tuple[FloatArray, FloatArray, tuple[FloatArray, FloatArray, FloatArray]]:
-        """Taylor coefficients in time of all slots, and the ranges [n, order + 1] of those of the states."""
-        program, basis, order, n = self.program, x.basis, self.order, x.dim
+    def _allowed(self, jets: _Jets) -> FloatArray:
+        """The remainder [n] that a whole period may have."""
+        powers = self.period ** np.arange(jets.order + 1)
+        half = (0.5 * (jets.high - jets.low)) @ powers
+        size = np.maximum(np.abs(jets.low), np.abs(jets.high)) @ powers
+        return np.asarray(self.tolerance * half + NEGLIGIBLE * size + NOTHING)
+
+    def _jets(self, x: PolynomialZonotope, u: PolynomialZonotope, w: FloatArray | None, order: int) -> _Jets:
+        """Taylor coefficients in time; to the first order only where a kink is met."""
+        program, basis, n = self.program, x.basis, x.dim
         count = x.generators.shape[1]
         c = np.zeros((program.slots, order + 1, basis.size))
         g = np.zeros((program.slots, order + 1, count))
@@ -185,11 +214,13 @@ class HeldDynamics:
             program.instructions, program.factors, program.moving, program.results, True, order, basis.degree + 1,
             c, g, r, basis.even, basis.products, basis.offsets, basis.counts,
         )  # fmt: skip
+        if failed >= 0 and program.is_kink(failed) and order > 1:
+            return self._jets(x, u, w, 1)
         if failed >= 0:
             raise EnclosureError(program.name(failed))
         low, high = np.empty((n, order + 1)), np.empty((n, order + 1))
         step_kernels.coefficient_ranges(c[:n], g[:n], r[:n], basis.even, low, high)
-        return low, high, (c, g, r)
+        return _Jets(c[:n], g[:n], r[:n], low, high)
 
     def _known(self, w: FloatArray | None) -> list[tuple[float, float]]:
         """Ends of the disturbances (their middle, unless held) and of the parameters."""

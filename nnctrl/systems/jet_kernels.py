@@ -1,9 +1,13 @@
 """Compiled loops over jet programs: truncated power series in time of intervals and of polynomial zonotopes.
 
 `program` arguments are the arrays of a `JetProgram`: instructions, factors, moving, results. Slots hold coefficients of
-t^k for k = 0 .. order; those of arguments and constants are given, and those of the first arguments (the states)
-follow from the results by `x_(k+1) = f_k / (k + 1)` where `linked`. Both loops round outward; both return -1, or the
-instruction at which the value is undefined on a part of what was given.
+t^k for k = 0 .. order; those of arguments and constants are given, and where `linked` those of the first arguments (the
+states) follow from the results by `x_(k+1) = f_k / (k + 1)`, and the coefficients of other slots end one order earlier.
+Both loops round outward; both return -1, or the instruction at which the value is undefined on a part of what was
+given.
+
+A kink (an absolute value whose argument may be 0) has no series, but a range of slopes: to order 1 the ranges of
+`interval_jets` hold for it too, almost everywhere in time, which is all that an integral needs.
 """
 
 from __future__ import annotations
@@ -39,7 +43,7 @@ def interval_jets(
     nan where nothing is known.
     """
     coefficients_low, coefficients_high = np.zeros(2), np.zeros(2)
-    for k in range(order + 1):
+    for k in range(order if linked else order + 1):
         for t in range(instructions.shape[0]):
             operation, o, a, b = instructions[t, 0], instructions[t, 1], instructions[t, 2], instructions[t, 3]
             if k > 0 and not moving[o]:
@@ -91,9 +95,12 @@ def interval_jets(
                     low[o, k], high[o, k] = -high[a, k], -low[a, k]
                 elif k == 0:
                     low[o, 0], high[o, 0] = 0.0 * (low[a, 0] + high[a, 0]), max(-low[a, 0], high[a, 0])
+                elif k == 1:
+                    high[o, 1] = max(abs(low[a, 1]), abs(high[a, 1]))
+                    low[o, 1] = -high[o, 1]
                 else:
                     return t
-        if linked and k < order:
+        if linked:
             for i in range(results.size):
                 o = results[i]
                 if k > 0 and not moving[o]:
@@ -237,7 +244,7 @@ def polynomial_jets(
     """
     size, count = c.shape[2], g.shape[2]
     work_c, work_g, partial = np.zeros(size), np.zeros(count), np.zeros(size + 1)
-    for k in range(order + 1):
+    for k in range(order if linked else order + 1):
         for t in range(instructions.shape[0]):
             operation, o, a, b = instructions[t, 0], instructions[t, 1], instructions[t, 2], instructions[t, 3]
             if k > 0 and not moving[o]:
@@ -307,7 +314,7 @@ def polynomial_jets(
                     r[o, 0] = _grown(r[o, 0], middle + 8.0 * UNIT_ROUNDOFF * (high - low + abs(c[o, 0, 0])), 4)
                 else:
                     return t
-        if linked and k < order:
+        if linked:
             for i in range(results.size):
                 o = results[i]
                 if k > 0 and not moving[o]:

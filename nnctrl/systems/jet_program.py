@@ -52,6 +52,10 @@ class JetProgram:
     results: IntArray
     moving: BoolArray
 
+    def is_kink(self, instruction: int) -> bool:
+        """Whether an instruction has no series where its argument may be 0."""
+        return bool(self.instructions[instruction, 0] == ABSOLUTE)
+
     def name(self, instruction: int) -> str:
         """What the plant's author would call an instruction."""
         operation, *_, function, derivative = self.instructions[instruction]

@@ -8,19 +8,15 @@ from functools import cached_property
 import numpy as np
 
 from nnctrl._typing import FloatArray
-from nnctrl.errors import InputError
 from nnctrl.reachability.initial_parts import InitialParts, initial_parts
 from nnctrl.sets.base import AbstractSet
 from nnctrl.sets.rounding import UNIT_ROUNDOFF
 from nnctrl.specs.polynomial_margins import PolynomialMonitor, polynomial_monitors
 from nnctrl.specs.spec import Reach
 from nnctrl.systems.closed_loop import ClosedLoop
-from nnctrl.systems.fit import sample_period
+from nnctrl.systems.fit import in_samples, sample_period
 from nnctrl.systems.point_loop import PointLoop
 from nnctrl.verification.problem import Problem
-
-SNAP = 1e-9
-"""Times within this share of a sample period of a sample are that sample: 0.3 is the third sample of period 0.1."""
 
 OUTWARD = 1e-12
 """Relative amount by which windows that do not end at samples are enlarged: it covers the rounding of their times."""
@@ -67,17 +63,12 @@ class PolynomialProblem:
         loop = problem.network_loop
         plant = loop.plant
         period = 1.0 if problem.is_discrete else sample_period(plant, loop.controller)
-        samples = in_samples(problem.horizon, period)
-        if samples != int(samples):
-            raise InputError(
-                f"the horizon is {problem.horizon:g} s, which is no whole number of the controller's periods of "
-                f"{period:g} s; give a multiple"
-            )
+        samples = problem.samples
         others = [*plant.inputs, *plant.outputs]
         monitors = polynomial_monitors(problem.spec, list(plant.states), others, problem.horizon, problem.is_discrete)
         watches = tuple(Watch.of(m, period, samples) for m in monitors)
         initial = initial_parts(problem.initial_set)
-        return PolynomialProblem(loop, problem.initial_set, initial, watches, int(samples), period)
+        return PolynomialProblem(loop, problem.initial_set, initial, watches, samples, period)
 
     @property
     def monitors(self) -> list[PolynomialMonitor]:
@@ -119,9 +110,3 @@ class PolynomialProblem:
         """The times of the points of `simulated`, in samples."""
         pieces = self._points.pieces
         return np.arange(pieces * self.samples + 1) / pieces
-
-
-def in_samples(time: float, period: float) -> float:
-    """A time as a number of samples, whole where it is within `SNAP` of a whole one."""
-    count = time / period
-    return float(round(count)) if abs(count - round(count)) <= SNAP else count

@@ -126,6 +126,22 @@ class Problem:
         return self.closed_loop.plant.dt > 0
 
     @property
+    def samples(self) -> int:
+        """The horizon as a number of samples; InputError if it is no whole number of the controller's periods."""
+        from nnctrl.systems.fit import in_samples, sample_period
+
+        if self.is_discrete:
+            return int(self.horizon)
+        period = sample_period(self.closed_loop.plant, self.closed_loop.controller)
+        count = in_samples(self.horizon, period)
+        if count != int(count):
+            raise InputError(
+                f"the horizon is {self.horizon:g} s, which is no whole number of the controller's periods of "
+                f"{period:g} s; give a multiple"
+            )
+        return int(count)
+
+    @property
     def is_switched(self) -> bool:
         """Whether the controller switches among networks."""
         from nnctrl.systems.switched import SwitchedLoop

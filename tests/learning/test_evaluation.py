@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nnctrl.errors import InputError, UnsupportedError
+from nnctrl.errors import InputError
 from nnctrl.learning.evaluation import evaluate
 from nnctrl.networks.activations import Tanh
 from nnctrl.networks.network import Network
@@ -57,10 +57,74 @@ def test_a_diverging_trajectory_is_a_failure():
     assert judged.success_rate == 0.0
 
 
-def test_continuous_plants_and_empty_samples_are_refused():
-    continuous = LinearPlant(A=[[0.0]], B=[[1.0]])
+def test_empty_samples_are_refused():
     spec = Spec((Stay(target=interval(0.0, 1.0)),))
-    with pytest.raises(UnsupportedError, match="is continuous"):
-        evaluate(constant(0.0), continuous, interval(0.0, 1.0), spec, 3, 10, 0)
     with pytest.raises(InputError, match="give at least 1"):
         evaluate(constant(0.0), SHIFT, interval(0.0, 1.0), spec, 3, 0, 0)
+
+
+# p' = v, v' = u
+BODY = LinearPlant(A=[[0.0, 1.0], [0.0, 0.0]], B=[[0.0], [1.0]], states=["p", "v"], inputs=["u"])
+
+
+def thrown(*requirements, periods=2, plant=BODY):
+    """Thrown from p in [0, 1] at speed 1 and pulled back by 1, sampled every 2 s: p = p0 + t - t^2 / 2."""
+    zero = np.zeros((1, 2))
+    network = Network.from_layers([zero, np.zeros((1, 1))], [np.zeros(1), np.array([-1.0])], Tanh())
+    start = Box(np.array([0.0, 1.0]), np.array([1.0, 1.0]))
+    return evaluate(Controller(network, period=2.0), plant, start, Spec(requirements), periods, count=50, seed=0)
+
+
+def test_a_continuous_plant_is_judged_between_the_samples():
+    judged = thrown(
+        # at the samples p is p0 and p0 - 4; the top is at 1 s
+        Stay(target=interval(-9.0, 1.2), on=("p",), name="below"),
+        Avoid(target=interval(1.4, 1.6), on=("p",), name="bird"),
+        Stay(target=interval(-1.5, 3.0), on=("u",), name="pull"),
+        Reach(target=interval(-0.5, 3.0), at=1.5, on=("v",), name="falling"),
+        Reach(target=interval(1.0, 9.0), within=3.0, on=("v",), name="rising"),
+    )
+    assert judged.margins == pytest.approx({"below": -0.3, "bird": -0.1, "pull": 0.5, "falling": 0.0, "rising": 0.0})
+    assert judged.input_lower == judged.input_upper == (-1.0,)
+    assert judged.final_lower == pytest.approx((-4.0, -3.0))
+    assert judged.final_upper == pytest.approx((-3.0, -3.0))
+
+
+def test_the_window_of_a_requirement_of_a_continuous_plant_counts():
+    early = Stay(target=interval(-0.1, 9.0), during=(0.0, 1.0), on=("v",), name="early")
+    late = Stay(target=interval(-9.0, -0.9), during=(2.0, 4.0), on=("v",), name="late")
+    assert thrown(early, late).margins == pytest.approx({"early": 0.1, "late": 0.1})
+
+
+def test_a_requirement_between_the_moments_is_refused():
+    with pytest.raises(InputError, match="requirement 'now' counts no moment: it is looked at 4 times in every period"):
+        thrown(Reach(target=interval(0.0, 9.0), at=0.3, on=("p",), name="now"))
+
+
+def test_no_input_is_applied_at_the_very_end():
+    late = Stay(target=interval(-1.5, 3.0), during=(3.6, 4.0), on=("u",), name="late")
+    with pytest.raises(InputError, match="requirement 'late' counts no moment"):
+        thrown(late)
+
+
+def test_a_window_may_end_with_a_product_of_period_and_samples_that_was_rounded_down():
+    period, samples = 0.29, 100
+    assert period * samples < 29.0
+    zero = np.zeros((1, 1))
+    hold = Controller(Network.from_layers([zero, zero], [np.zeros(1)] * 2, Tanh()), period=period)
+    plant = LinearPlant(A=[[0.0]], B=[[1.0]], states=["x"], inputs=["u"])
+    spec = Spec((Reach(target=interval(0.0, 1.0), at=29.0),))
+    assert evaluate(hold, plant, interval(0.0, 1.0), spec, samples, 4, 0).success_rate == 1.0
+
+
+def test_outputs_of_a_continuous_plant_are_measured_between_the_samples():
+    plant = LinearPlant(
+        A=[[0.0, 1.0], [0.0, 0.0]],
+        B=[[0.0], [1.0]],
+        C=[[2.0, 0.0]],
+        states=["p", "v"],
+        inputs=["u"],
+        outputs=["twice"],
+    )
+    judged = thrown(Stay(target=interval(-20.0, 2.0), on=("twice",), name="low"), plant=plant)
+    assert judged.margins == pytest.approx({"low": -1.0})

@@ -5,11 +5,14 @@ import pytest
 import torch
 
 from nnctrl.errors import DimensionError, InputError
+from nnctrl.learning import imitation
 from nnctrl.learning.imitation import ImitationSettings, imitate
+from nnctrl.networks.activations import Relu
 from nnctrl.sets.box import Box
 from nnctrl.specs.spec import Reach, Spec
 from nnctrl.systems.expert import Expert
 from nnctrl.systems.linear_plant import LinearPlant
+from nnctrl.systems.simulation import simulate
 
 PLANT = LinearPlant(A=[[1.0, 0.5], [0.0, 1.0]], B=[[0.0], [0.5]], dt=0.5)
 START = Box(np.array([0.5, -0.2]), np.array([1.0, 0.2]))
@@ -107,6 +110,26 @@ def test_a_continuous_plant_is_sampled_at_the_experts_period():
     expert = Saturated()
     expert.period = 0.5
     assert imitate(expert, plant, START, 3, dataclasses.replace(QUICK, rounds=1)).report.losses[0] < 0.1
+
+
+def test_trajectories_of_a_continuous_plant_are_simulated_in_groups():
+    plant = LinearPlant(A=[[0.0, 1.0], [0.0, 0.0]], B=[[0.0], [1.0]])
+    expert, listener = Saturated(), Listener()
+    expert.period = 0.5
+    start = START.sample(np.random.default_rng(0), 70)
+    data = imitation._demonstrations(expert, plant, start, 3, listener)
+    assert listener.messages == ["simulating the expert"] * 2
+    for number in (0, 63, 64, 69):
+        alone = simulate(plant, expert, start[number], 3)
+        rows = slice(3 * number, 3 * number + 3)
+        np.testing.assert_allclose(data.states[rows], alone.x[0, :-1], rtol=0.0, atol=1e-9)
+        np.testing.assert_allclose(data.inputs[rows], alone.u[0], rtol=0.0, atol=1e-9)
+
+
+def test_the_hidden_layers_have_the_activation_that_is_asked_for():
+    result = imitate(Saturated(), PLANT, START, 20, QUICK, activation=Relu())
+    assert result.network.architecture() == "2-6-1 relu"
+    assert result.report.losses[-1] < 0.05
 
 
 def test_misfits_are_refused_before_any_work():

@@ -1,9 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from nnctrl.errors import InputError, UnknownNameError
 from nnctrl.learning.imitation import ImitationSettings
 from nnctrl.learning.recipe import Recipe, recipe_of
+from nnctrl.networks.activations import Sigmoid
 from nnctrl.sets.box import Box
 from nnctrl.specs.spec import Spec, Stay
 from nnctrl.systems.expert import Expert
@@ -51,6 +54,11 @@ def test_settings_are_changed_by_name():
     assert recipe.settings.trajectories == Braking.recipe().settings.trajectories
     with pytest.raises(UnknownNameError, match="did you mean 'seed'"):
         recipe.updated({"sead": "3"})
+
+
+def test_the_activation_is_part_of_the_recipe_and_survives_other_settings():
+    recipe = dataclasses.replace(Braking.recipe(), activation=Sigmoid()).updated({"seed": "3"})
+    assert recipe.train().network.architecture() == "1-3-1 sigmoid"
 
 
 def test_training_follows_the_recipe():

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from nnctrl.learning.dataset import Dataset
-from nnctrl.learning.regression import TanhRegression
+from nnctrl.learning.regression import Regression
+from nnctrl.networks.activations import Relu, Sigmoid, Softplus
 from nnctrl.progress import SilentProgress
 from nnctrl.threads import single_threaded
 
@@ -14,9 +15,9 @@ def smooth_data(count=300):
     return Dataset(x, u)
 
 
-def fitted(data, decay=1e-7, seed=0):
+def fitted(data, decay=1e-7, seed=0, activation=None):
     rng = np.random.default_rng(seed)
-    regression = TanhRegression(data, (8, 8), decay, rng)
+    regression = Regression(data, (8, 8), decay, rng, activation)
     regression.adam(data, 20, 64, 1e-2, rng, SilentProgress())
     regression.lbfgs(data, 150, SilentProgress())
     return regression
@@ -27,6 +28,17 @@ def test_fits_badly_scaled_data_and_folds_the_scaling_back():
     regression = fitted(data)
     assert regression.loss(data) < 1e-3
     error = regression.network()(data.states) - data.inputs
+    assert np.mean((error / data.inputs.std(axis=0)) ** 2) == pytest.approx(regression.loss(data), rel=1e-6)
+
+
+@pytest.mark.parametrize("activation", [Relu(), Sigmoid(), Softplus()])
+def test_other_activations_are_fitted_and_end_up_in_the_network(activation):
+    data = smooth_data()
+    regression = fitted(data, activation=activation)
+    network = regression.network()
+    assert regression.loss(data) < 0.02
+    assert network.architecture() == f"2-8-8-2 {activation.name}"
+    error = network(data.states) - data.inputs
     assert np.mean((error / data.inputs.std(axis=0)) ** 2) == pytest.approx(regression.loss(data), rel=1e-6)
 
 
@@ -46,7 +58,7 @@ def test_a_constant_output_is_learned_as_a_constant():
 
 def test_lbfgs_of_no_iterations_changes_nothing():
     data = smooth_data(20)
-    regression = TanhRegression(data, (3,), 0.0, np.random.default_rng(0))
+    regression = Regression(data, (3,), 0.0, np.random.default_rng(0))
     before = regression.loss(data)
     regression.lbfgs(data, 0, SilentProgress())
     assert regression.loss(data) == before

@@ -192,24 +192,31 @@ def test_series_of_all_solutions_from_a_box_are_in_their_ranges(name: str, size:
 
 
 @pytest.mark.parametrize("name", ["fabs", "fmax", "fmin"])
-def test_kinks_of_unknown_sign_have_no_series(name: str) -> None:
+def test_kinks_of_unknown_sign_have_no_series_beyond_their_slopes(name: str) -> None:
+    """Ranges of the second coefficient exist, those of the third do not, nor does a polynomial of the first slope."""
     pairs = {"fabs": lambda x: casadi.fabs(x[0]), "fmax": lambda x: casadi.fmax(x[0], x[1]),
              "fmin": lambda x: casadi.fmin(x[0], x[1])}  # fmt: skip
     program, basis = jet_program(field_tape(lambda x: (pairs[name](x), 1))), MonomialBasis((1, 1), 2)
     for sizes in ((1.0, 1.0), (1e-12, 0.0)):
-        low, high = np.zeros((program.slots, 2)), np.zeros((program.slots, 2))
-        low[:2, 0], high[:2, 0] = np.negative(sizes), sizes
-        failed = interval_jets(*arguments(program), True, 1, low, high)
-        assert failed >= 0
-        assert program.name(failed) == "fabs"
-        c, r = np.zeros((program.slots, 2, basis.size)), np.zeros((program.slots, 2))
-        c[0, 0, 1], c[1, 0, 2] = sizes
-        g = np.zeros((program.slots, 2, 0))
-        failed = polynomial_jets(
-            *arguments(program), True, 1, 3, c, g, r, basis.even, basis.products, basis.offsets, basis.counts
-        )
-        assert failed >= 0
-        assert program.name(failed) == "fabs"
+        for order, defined in ((1, True), (2, True), (3, False)):
+            low, high = np.zeros((program.slots, order + 1)), np.zeros((program.slots, order + 1))
+            low[:2, 0], high[:2, 0] = np.negative(sizes), sizes
+            failed = interval_jets(*arguments(program), True, order, low, high)
+            assert (failed == -1) == defined
+            assert defined or (program.is_kink(failed) and program.name(failed) == "fabs")
+            if order == 2 and name == "fabs":
+                # d|x|/dt = +-|x| / 2 has both signs
+                assert low[0, 2] <= -0.5 * sizes[0]
+                assert high[0, 2] >= 0.5 * sizes[0]
+        for order, defined in ((1, True), (2, False)):
+            c, r = np.zeros((program.slots, order + 1, basis.size)), np.zeros((program.slots, order + 1))
+            c[0, 0, 1], c[1, 0, 2] = sizes
+            g = np.zeros((program.slots, order + 1, 0))
+            failed = polynomial_jets(
+                *arguments(program), True, order, 3, c, g, r, basis.even, basis.products, basis.offsets, basis.counts
+            )
+            assert (failed == -1) == defined
+            assert defined or program.is_kink(failed)
 
 
 @pytest.mark.parametrize(
