@@ -17,7 +17,7 @@ SOURCES = sorted(LIBRARY.rglob("*.py"))
 
 STOREYS = [
     {"errors", "_typing", "progress"},
-    {"registry", "files", "threads", "arrays"},
+    {"registry", "files", "threads", "arrays", "compiled"},
     {"suite"},
     {"sets"},
     {"networks"},
@@ -46,6 +46,7 @@ LIGHT_PACKAGES = {
     "files",
     "threads",
     "arrays",
+    "compiled",
     "suite",
     "sets",
     "networks",

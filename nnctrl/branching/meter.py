@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import resource
 import sys
 import time
@@ -26,6 +27,13 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else 1024 * peak
 
 
+def available_processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def cpu_seconds() -> float:
     """CPU time of this process and of those that it has started and that have ended."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -34,17 +42,20 @@ def cpu_seconds() -> float:
 
 @dataclass
 class Meter:
-    """Counts bound evaluations of pairs (box, direction) and compares time, memory and nodes with what is allowed."""
+    """Counts bound evaluations of pairs (box, direction), or parts of the initial set that are followed, and compares
+    time, memory and nodes with what is allowed; `jobs` processes may be used.
+    """
 
     seconds: float = math.inf
     memory_bytes: float = math.inf
     allowed_nodes: float = math.inf
+    jobs: int = 1
     nodes: int = 0
     started: float = field(default_factory=time.monotonic)
 
     def share(self, part: float) -> Meter:
         """A meter of its own, started now, that may spend `part` of the seconds and all of the memory."""
-        return Meter(seconds=part * self.seconds, memory_bytes=self.memory_bytes)
+        return Meter(seconds=part * self.seconds, memory_bytes=self.memory_bytes, jobs=self.jobs)
 
     def elapsed(self) -> float:
         """Seconds since the meter was made."""

@@ -120,7 +120,7 @@ class BudgetKey(click.ParamType):
 
 
 def budget_options(command: Command) -> Command:
-    """--timeout, --memory and --nodes as `budget`."""
+    """--timeout, --memory, --nodes and --jobs as `budget`."""
     default = Budget()
 
     @click.option(
@@ -144,11 +144,18 @@ def budget_options(command: Command) -> Command:
         type=BudgetKey("nodes"),
         default=default.nodes,
         metavar="N",
-        help="Bound evaluations; no limit by default.",
+        help="Bound evaluations, or parts followed; no limit by default.",
+    )
+    @click.option(
+        "--jobs",
+        type=BudgetKey("jobs"),
+        default=default.jobs,
+        metavar="N",
+        help="Processes for the parts of an initial set; by default one for each processor.",
     )
     @functools.wraps(command)
-    def bundled(timeout: float, memory: float, nodes: int | None, **others: Any) -> int:
-        return command(budget=Budget(timeout, memory, nodes), **others)
+    def bundled(timeout: float, memory: float, nodes: int | None, jobs: int | None, **others: Any) -> int:
+        return command(budget=Budget(timeout, memory, nodes, jobs), **others)
 
     return bundled
 

@@ -7,9 +7,9 @@ On each linear piece the error is a polynomial; up to parabolas its range is exa
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from nnctrl._typing import FloatArray
+from nnctrl.compiled import compiled
 from nnctrl.networks.polynomial_fit_pieces import (
     centre_and_radius,
     centred,
@@ -26,7 +26,7 @@ FITTED, CONSTANT, IDENTITY = 0, 1, 2
 """What a lane is on its interval: a constant or x itself exactly, or neither."""
 
 
-@njit(cache=True)
+@compiled
 def _one_kink(a: FloatArray, degree: int, radius: float, kink: float, rising: bool) -> None:
     """The best line or parabola near max(x - kink, 0), or for a falling slope near min(x - kink, 0), up to a constant.
 
@@ -50,7 +50,7 @@ def _one_kink(a: FloatArray, degree: int, radius: float, kink: float, rising: bo
         a[2], a[1] = -a[2], radius - a[1]
 
 
-@njit(cache=True)
+@compiled
 def _two_kinks_line(a: FloatArray, radius: float, first: float, second: float) -> None:
     """Of the two chords, from the left end to the second kink and from the first kink to the right end, the one with
     the smaller error (see `Clip.candidate_slopes`), up to a constant.
@@ -65,7 +65,7 @@ def _two_kinks_line(a: FloatArray, radius: float, first: float, second: float) -
             narrowest, a[1] = highest - lowest, radius * slope
 
 
-@njit(cache=True)
+@compiled
 def _linear_pieces(
     a: FloatArray,
     degree: int,
@@ -105,7 +105,7 @@ def _linear_pieces(
     return low, high
 
 
-@njit(cache=True)
+@compiled
 def fit_clip(
     low_limits: FloatArray,
     high_limits: FloatArray,

@@ -11,16 +11,15 @@ and the quadratic part has its exact range, which makes 16 pieces enough. All ro
 
 from __future__ import annotations
 
-from numba import njit
-
 from nnctrl._typing import FloatArray
+from nnctrl.compiled import compiled
 from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF, gamma
 
-compiled_gamma = njit(gamma)
+compiled_gamma = compiled(gamma)
 """`rounding.gamma`, compiled."""
 
 
-@njit(cache=True)
+@compiled
 def quadratic_range(a: float, b: float, c: float, left: float, right: float) -> tuple[float, float]:
     """Range of a + b s + c s^2 for s in [-left, right], up to rounding."""
     first, last = a + left * (c * left - b), a + right * (c * right + b)
@@ -32,7 +31,7 @@ def quadratic_range(a: float, b: float, c: float, left: float, right: float) -> 
     return low, high
 
 
-@njit(cache=True)
+@compiled
 def expanded(a: FloatArray, degree: int, t: float, out: FloatArray) -> None:
     """p, p', p''/2 and p'''/6 at t."""
     p0, p1, p2, p3 = 0.0, 0.0, 0.0, 0.0
@@ -44,7 +43,7 @@ def expanded(a: FloatArray, degree: int, t: float, out: FloatArray) -> None:
     out[0], out[1], out[2], out[3] = p0, p1, p2, p3
 
 
-@njit(cache=True)
+@compiled
 def sizes(a: FloatArray, degree: int) -> tuple[float, float]:
     """Bounds of what rounding in `expanded` is relative to, sum |a_j| 2^j, and of |p''''| / 24 on [-1, 1]."""
     total, fourth, power = 0.0, 0.0, 1.0
@@ -56,7 +55,7 @@ def sizes(a: FloatArray, degree: int) -> tuple[float, float]:
     return total, fourth * (1.0 + compiled_gamma(2 * degree + 8))
 
 
-@njit(cache=True)
+@compiled
 def centred(a: FloatArray, low: float, high: float) -> float:
     """Moves the middle of the error into the constant coefficient; returns the error that is left."""
     middle = 0.5 * low + 0.5 * high
@@ -65,7 +64,7 @@ def centred(a: FloatArray, low: float, high: float) -> float:
     return reach * (1.0 + 12.0 * UNIT_ROUNDOFF) + TINY
 
 
-@njit(cache=True)
+@compiled
 def centre_and_radius(lower: float, upper: float) -> tuple[float, float]:
     """A centre, and a positive radius around it that reaches both ends; a larger one is as true."""
     centre = 0.5 * lower + 0.5 * upper
@@ -74,7 +73,7 @@ def centre_and_radius(lower: float, upper: float) -> tuple[float, float]:
     return centre, max(reach, 2.0**-40 * (1.0 + abs(centre)))
 
 
-@njit(cache=True)
+@compiled
 def chebyshev_series(values: FloatArray, table: FloatArray, degree: int, series: FloatArray) -> None:
     """Chebyshev coefficients of the values at the points of `table`."""
     for j in range(degree + 1):

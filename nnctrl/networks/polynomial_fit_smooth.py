@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from nnctrl._typing import FloatArray
+from nnctrl.compiled import compiled
 from nnctrl.networks.polynomial_fit_pieces import (
     centre_and_radius,
     centred,
@@ -35,7 +35,7 @@ and some ten roundings of terms up to 8.
 """
 
 
-@njit(cache=True)
+@compiled
 def _value(kind: int, z: float) -> float:
     """phi as a function of z."""
     if kind == SOFTPLUS:
@@ -43,7 +43,7 @@ def _value(kind: int, z: float) -> float:
     return math.tanh(z)
 
 
-@njit(cache=True)
+@compiled
 def _value_error(kind: int, value: float) -> float:
     """How far a computed value may be from the real one: as `value_error` of the activations."""
     if kind == SOFTPLUS:
@@ -51,7 +51,7 @@ def _value_error(kind: int, value: float) -> float:
     return abs(value) * ((2.0 * LIBRARY_ULPS + 2.0) * UNIT_ROUNDOFF) + TINY
 
 
-@njit(cache=True)
+@compiled
 def _smooth_pieces(
     kind: int,
     a: FloatArray,
@@ -112,7 +112,7 @@ def _smooth_pieces(
     return low, high
 
 
-@njit(cache=True)
+@compiled
 def fit_smooth(
     kind: int,
     lower: FloatArray,

@@ -78,7 +78,8 @@ def _legend_entries(scene: Scene, visible: set[str | None]) -> list[Artist]:
     entries: list[Artist] = [Patch(facecolor="none", edgecolor=COLOURS["initial"], linewidth=1.6, label="initial set")]
     if scene.flowpipe is not None:
         middle = colormaps[PHASES](0.5)
-        entries.append(Patch(facecolor=(*middle[:3], 0.35), edgecolor=middle, label="enclosure of all trajectories"))
+        label = "enclosure of all trajectories" if scene.flowpipe.whole else "enclosure of trajectories from some parts"
+        entries.append(Patch(facecolor=(*middle[:3], 0.35), edgecolor=middle, label=label))
     words = {"reach": "to reach", "stay": "to stay in", "avoid": "to avoid (projection)"}
     entries += [Patch(**STYLES[kind], label=words[kind]) for kind in words if kind in visible]
     if scene.samples is not None:

@@ -28,12 +28,13 @@ class FlowpipeStep:
 class Flowpipe:
     """Outer enclosure of all trajectories, step by step; `names` are those of the coordinates.
 
-    Of a proof by many parts only some are kept, and then it encloses the trajectories from those parts; the result's
-    notes say so.
+    Of a proof by many parts only some are kept, and then it encloses the trajectories from those parts and is not
+    `whole`; the result's notes say so.
     """
 
     names: tuple[str, ...]
     steps: tuple[FlowpipeStep, ...]
+    whole: bool = True
 
     def bounding_box(self, index: int) -> Box:
         """A box around step `index`, outward."""

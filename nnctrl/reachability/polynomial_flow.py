@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -51,13 +51,15 @@ class FlowSettings:
     tolerance: float
 
     @staticmethod
-    def automatic(states: int, symbols: int) -> FlowSettings:
-        """The rule: one more degree for few symbols, more independent symbols for more states."""
+    def automatic(states: int, inputs: int, symbols: int) -> FlowSettings:
+        """The rule: one more degree for few symbols, more independent symbols for more states; errors of one input have
+        nothing in common that several symbols could keep.
+        """
         return FlowSettings(
             degree=4 if symbols <= 3 else 3,
             fit_degree=3,
             generators=max(120, 16 * states),
-            own_symbols=20,
+            own_symbols=20 if inputs > 1 else 1,
             slots=min(states, MOST_SLOTS),
             order=4,
             tolerance=1e-3,
@@ -201,7 +203,9 @@ class Run:
         flow = self.flow
         z = z.with_symbols_for_radius()
         z = resymbolised(z, range(flow.symbols, flow.symbols + flow.settings.slots)).with_symbols_for_radius()
-        return fewer_symbols(z, flow.settings.generators, flow.points)
+        limit = flow.settings.generators
+        # rarely and by much: what is boxed loses what it has in common
+        return z if z.generators.shape[1] <= limit else fewer_symbols(z, limit // 2, flow.points)
 
     def _commanded(self) -> PolynomialZonotope:
         """What the step's network makes of the states and of the disturbances of this sample."""
@@ -229,9 +233,13 @@ class Run:
         """One sample of a plant whose tapes follow the network."""
         flow, plant, lanes = self.flow, self.flow.loop.plant, step.lanes
         joint = self._commanded()
+        # the states themselves, not their copy through the network, and none of the symbols that only the copy has
+        x = self.z.rows(slice(0, plant.state_size))
+        used = np.array(joint.generators[lanes.rest.start : lanes.u.stop].any(axis=0))
+        used[: x.generators.shape[1]] = True
+        joint = replace(joint, generators=joint.generators[:, used])
         u, rest = joint.rows(lanes.u), joint.rows(lanes.rest)
-        # the states themselves, not their copy through the network
-        x = self.z.rows(slice(0, plant.state_size)).padded(joint.generators.shape[1])
+        x = x.padded(joint.generators.shape[1])
         held = flow.held
         fixed = None if self.w is None else self.w[self.sample][: plant.disturbance_size]
         if held is None:

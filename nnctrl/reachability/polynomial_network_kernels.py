@@ -14,9 +14,9 @@ absolute values, so all errors together are at most gamma_k times `sum_j |a_j| (
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from nnctrl._typing import FloatArray
+from nnctrl.compiled import compiled
 from nnctrl.networks.polynomial_fit_linear import CONSTANT, IDENTITY
 from nnctrl.networks.polynomial_fit_pieces import compiled_gamma
 from nnctrl.sets.monomials import BoolArray, IntArray
@@ -29,7 +29,7 @@ cancel, but not in later ranges; on random 3-20-20-2 networks 0.05 to 0.2 made o
 """
 
 
-@njit(cache=True)
+@compiled
 def free_and_range(
     c: FloatArray,
     g: FloatArray,
@@ -58,7 +58,7 @@ def free_and_range(
         upper[i] = c[i, 0] + above[i] + free[i] + slack
 
 
-@njit(cache=True)
+@compiled
 def _times(
     a: FloatArray,
     n: FloatArray,
@@ -89,7 +89,7 @@ def _times(
     return beyond
 
 
-@njit(cache=True)
+@compiled
 def _shifted(a: FloatArray, degree: int, t: float, q: FloatArray) -> None:
     """Coefficients of the polynomial about t, by repeated synthetic division."""
     for j in range(degree + 1):
@@ -99,7 +99,7 @@ def _shifted(a: FloatArray, degree: int, t: float, q: FloatArray) -> None:
             q[j] += t * q[j + 1]
 
 
-@njit(cache=True)
+@compiled
 def _free_part(q: FloatArray, degree: int, low: float, high: float, f: float) -> tuple[float, float, float]:
     """`(slope, shift, radius)`: what the terms with F are within `radius` of slope F + shift, for N in [low, high]."""
     if degree == 1:
@@ -136,7 +136,7 @@ def _free_part(q: FloatArray, degree: int, low: float, high: float, f: float) ->
     return slope, 0.5 * (down + up), radius
 
 
-@njit(cache=True)
+@compiled
 def apply_fits(
     c: FloatArray,
     g: FloatArray,

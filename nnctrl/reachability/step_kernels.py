@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from nnctrl._typing import FloatArray
+from nnctrl.compiled import compiled
 from nnctrl.sets.elementary_kernels import above, below, multiply
 from nnctrl.sets.monomials import BoolArray, IntArray
 from nnctrl.sets.polynomial_kernels import row_range
 from nnctrl.sets.rounding import TINY, gamma
 from nnctrl.systems.jet_kernels import interval_jets
 
-_gamma = njit(gamma)
+_gamma = compiled(gamma)
 
 ATTEMPTS = 6
 """Boxes that are tried before a step size is given up."""
@@ -23,7 +23,7 @@ NEARLY_NOTHING = 1e-100
 """Least inflation of a box: states that are exactly 0 need some."""
 
 
-@njit(cache=True)
+@compiled
 def coefficient_ranges(
     c: FloatArray, g: FloatArray, r: FloatArray, even: BoolArray, low: FloatArray, high: FloatArray
 ) -> None:
@@ -33,7 +33,7 @@ def coefficient_ranges(
             low[i, k], high[i, k] = row_range(c[i, k], g[i, k], r[i, k], even)
 
 
-@njit(cache=True)
+@compiled
 def remainder(
     instructions: IntArray,
     factors: FloatArray,
@@ -110,7 +110,7 @@ def remainder(
     return -2
 
 
-@njit(cache=True)
+@compiled
 def _deviation(
     instructions: IntArray,
     factors: FloatArray,
@@ -167,7 +167,7 @@ def _deviation(
     return -2
 
 
-@njit(cache=True)
+@compiled
 def rows_at(
     c: FloatArray,
     g: FloatArray,
@@ -207,7 +207,7 @@ def rows_at(
         out_r[i] = radius * (1.0 + 2.0 * _gamma(size + count + 2 * order + 16)) + TINY
 
 
-@njit(cache=True)
+@compiled
 def rows_during(
     c: FloatArray,
     g: FloatArray,

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from nnctrl._typing import FloatArray
+from nnctrl.compiled import compiled
 from nnctrl.sets.elementary import LARGEST_ANGLE, LIBRARY_ROUNDOFFS, TURNS_PER_RADIAN
 from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF
 
@@ -24,31 +24,31 @@ _LIBRARY = (LIBRARY_ROUNDOFFS + 2.0) * UNIT_ROUNDOFF
 Ends = tuple[float, float]
 
 
-@njit(cache=True)
+@compiled
 def below(x: float) -> float:
     """At most the real value that `x` approximates with one rounding."""
     return x - (abs(x) * _ONE_ROUNDING + TINY)
 
 
-@njit(cache=True)
+@compiled
 def above(x: float) -> float:
     """At least the real value that `x` approximates with one rounding."""
     return x + (abs(x) * _ONE_ROUNDING + TINY)
 
 
-@njit(cache=True)
+@compiled
 def _wide(low: float, high: float) -> Ends:
     """Around values of the library's functions."""
     return low - (abs(low) * _LIBRARY + TINY), high + (abs(high) * _LIBRARY + TINY)
 
 
-@njit(cache=True)
+@compiled
 def add(a: float, b: float, c: float, d: float) -> Ends:
     """[a, b] + [c, d]."""
     return below(a + c), above(b + d)
 
 
-@njit(cache=True)
+@compiled
 def multiply(a: float, b: float, c: float, d: float) -> Ends:
     """[a, b] [c, d]; exactly 0 if a factor is."""
     if (a == 0.0 and b == 0.0) or (c == 0.0 and d == 0.0):
@@ -60,7 +60,7 @@ def multiply(a: float, b: float, c: float, d: float) -> Ends:
     return below(min(min(p, q), min(r, s))), above(max(max(p, q), max(r, s)))
 
 
-@njit(cache=True)
+@compiled
 def square(a: float, b: float) -> Ends:
     """[a, b]^2, never below 0."""
     if a != a or b != b:
@@ -73,7 +73,7 @@ def square(a: float, b: float) -> Ends:
     return max(below(near * near), 0.0), above(far * far)
 
 
-@njit(cache=True)
+@compiled
 def reciprocal(a: float, b: float) -> Ends:
     """1 / [a, b]; nan where 0 may be inside."""
     if a > 0.0 or b < 0.0:
@@ -81,14 +81,14 @@ def reciprocal(a: float, b: float) -> Ends:
     return math.nan, math.nan
 
 
-@njit(cache=True)
+@compiled
 def _may_pass(first: float, last: float, phase: float) -> bool:
     """Whether an angle of `phase` turns modulo whole ones may lie between `first` and `last` turns."""
     slack = (8.0 * UNIT_ROUNDOFF) * (max(abs(first), abs(last)) + 1.0)
     return math.ceil((first - phase) - slack) <= math.floor((last - phase) + slack)
 
 
-@njit(cache=True)
+@compiled
 def wave(kind: int, a: float, b: float) -> Ends:
     """Sine or cosine of [a, b] in radians."""
     if not (abs(a) <= LARGEST_ANGLE and abs(b) <= LARGEST_ANGLE):
@@ -106,7 +106,7 @@ def wave(kind: int, a: float, b: float) -> Ends:
     return max(low, -1.0), min(high, 1.0)
 
 
-@njit(cache=True)
+@compiled
 def value(kind: int, a: float, b: float) -> Ends:
     """The range of an elementary function on [a, b]."""
     if kind in (SIN, COS):
@@ -136,7 +136,7 @@ def value(kind: int, a: float, b: float) -> Ends:
     return max(low, 1.0), high
 
 
-@njit(cache=True)
+@compiled
 def taylor_coefficients(kind: int, a: float, b: float, order: int, low: FloatArray, high: FloatArray) -> None:
     """Ranges of f^(k) / k! on [a, b] for k = 0 .. `order`, into `low` and `high` [order + 1].
 
@@ -172,7 +172,7 @@ def taylor_coefficients(kind: int, a: float, b: float, order: int, low: FloatArr
         low[k], high[k] = multiply(low[k - 1], high[k - 1], x, y)
 
 
-@njit(cache=True)
+@compiled
 def _alternating(kind: int, a: float, b: float, order: int, low: FloatArray, high: FloatArray) -> None:
     """Functions whose derivatives come back up to the sign."""
     trigonometric = COS if kind == SIN else SIN
@@ -190,7 +190,7 @@ def _alternating(kind: int, a: float, b: float, order: int, low: FloatArray, hig
         low[k], high[k] = below(p / factorial), above(q / factorial)
 
 
-@njit(cache=True)
+@compiled
 def _hyperbolic_tangent(order: int, low: FloatArray, high: FloatArray) -> None:
     """y' = s with s = 1 - y^2."""
     s_low, s_high = np.zeros(order + 1), np.zeros(order + 1)
@@ -205,7 +205,7 @@ def _hyperbolic_tangent(order: int, low: FloatArray, high: FloatArray) -> None:
         s_low[k], s_high[k] = -q, -p
 
 
-@njit(cache=True)
+@compiled
 def _inverse_of_wave(kind: int, a: float, b: float, order: int, low: FloatArray, high: FloatArray) -> None:
     """y' = d with d = g^e, g = 1 + x^2 and e = -1 (arc tangent), g = 1 - x^2 and e = -1/2 (arc sine)."""
     sign = 1.0 if kind == ARCTAN else -1.0

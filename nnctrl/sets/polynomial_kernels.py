@@ -9,17 +9,17 @@ it (monomials and symbols are at most 1 in size), and added to the radius of the
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from nnctrl._typing import FloatArray
+from nnctrl.compiled import compiled
 from nnctrl.sets.monomials import BoolArray, IntArray
 from nnctrl.sets.rounding import TINY, gamma
 
-_gamma = njit(gamma)
+_gamma = compiled(gamma)
 """`rounding.gamma`, compiled."""
 
 
-@njit(cache=True)
+@compiled
 def row_range(c: FloatArray, g: FloatArray, r: float, even: BoolArray) -> tuple[float, float]:
     """Outer bounds of a row: even monomials lie in [0, 1], all others in [-1, 1]."""
     below, above, size = 0.0, 0.0, r
@@ -39,7 +39,7 @@ def row_range(c: FloatArray, g: FloatArray, r: float, even: BoolArray) -> tuple[
     return (c[0] - below) - (size + slack), (c[0] + above) + (size + slack)
 
 
-@njit(cache=True)
+@compiled
 def dependent_range(c: FloatArray, even: BoolArray, linear: IntArray, squares: IntArray) -> tuple[float, float]:
     """Outer bounds of a row's polynomial without its constant: `(at most 0, at least 0)`.
 
@@ -73,7 +73,7 @@ def dependent_range(c: FloatArray, even: BoolArray, linear: IntArray, squares: I
     return min(0.0, -(below + size) - slack), max(0.0, above + size + slack)
 
 
-@njit(cache=True)
+@compiled
 def add_product(
     out_c: FloatArray,
     out_g: FloatArray,
@@ -136,14 +136,14 @@ def add_product(
     return wide + TINY
 
 
-@njit(cache=True)
+@compiled
 def ranges(c: FloatArray, g: FloatArray, r: FloatArray, even: BoolArray, lower: FloatArray, upper: FloatArray) -> None:
     """`row_range` of every row, into `lower` and `upper` [n]."""
     for i in range(c.shape[0]):
         lower[i], upper[i] = row_range(c[i], g[i], r[i], even)
 
 
-@njit(cache=True)
+@compiled
 def products(
     out_c: FloatArray,
     out_g: FloatArray,

@@ -15,19 +15,19 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from nnctrl._typing import FloatArray
+from nnctrl.compiled import compiled
 from nnctrl.sets.elementary_kernels import above, add, below, multiply, square, taylor_coefficients
 from nnctrl.sets.monomials import BoolArray, IntArray
 from nnctrl.sets.polynomial_kernels import add_product, row_range
 from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF, gamma
 from nnctrl.systems.jet_program import ABSOLUTE, ADD, FUNCTION, MULTIPLY, SCALE, SHIFT, SQUARE, SUBTRACT
 
-_gamma = njit(gamma)
+_gamma = compiled(gamma)
 
 
-@njit(cache=True)
+@compiled
 def interval_jets(
     instructions: IntArray,
     factors: FloatArray,
@@ -110,13 +110,13 @@ def interval_jets(
     return -1
 
 
-@njit(cache=True)
+@compiled
 def _grown(radius: float, rounding: float, terms: int) -> float:
     """A radius and a sum of `terms` absolute values of which a share was lost to rounding."""
     return (radius + rounding) * (1.0 + 2.0 * _gamma(terms + 16)) + TINY
 
 
-@njit(cache=True)
+@compiled
 def _combine(
     out_c: FloatArray,
     out_g: FloatArray,
@@ -139,7 +139,7 @@ def _combine(
     return _grown(a_r + b_r, 2.0 * UNIT_ROUNDOFF * total, out_c.size + out_g.size)
 
 
-@njit(cache=True)
+@compiled
 def _scale(out_c: FloatArray, out_g: FloatArray, a_c: FloatArray, a_g: FloatArray, a_r: float, factor: float) -> float:
     """out = factor a; returns its radius. The factor itself may have one rounding."""
     total = 0.0
@@ -152,7 +152,7 @@ def _scale(out_c: FloatArray, out_g: FloatArray, a_c: FloatArray, a_g: FloatArra
     return _grown(abs(factor) * a_r, 4.0 * UNIT_ROUNDOFF * total, out_c.size + out_g.size)
 
 
-@njit(cache=True)
+@compiled
 def _compose(
     function: int,
     degree: int,
@@ -219,7 +219,7 @@ def _compose(
     return (out_r + best) * (1.0 + 4.0 * UNIT_ROUNDOFF) + 0.0 * (on_low[0] + on_high[0])
 
 
-@njit(cache=True)
+@compiled
 def polynomial_jets(
     instructions: IntArray,
     factors: FloatArray,

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from nnctrl._typing import FloatArray
+from nnctrl.compiled import compiled
 from nnctrl.sets.elementary_kernels import ARCSIN, ARCTAN, COS, COSH, EXP, LOG, RECIPROCAL, SIN, SINH, SQRT, TANH
 from nnctrl.sets.monomials import IntArray
 from nnctrl.systems.jet_program import ABSOLUTE, ADD, MULTIPLY, SCALE, SHIFT, SQUARE, SUBTRACT
 
 
-@njit(cache=True)
+@compiled
 def _function(kind: int, x: float) -> float:
     if kind == SIN:
         return math.sin(x)
@@ -40,7 +40,7 @@ def _function(kind: int, x: float) -> float:
     return math.nan
 
 
-@njit(cache=True)
+@compiled
 def evaluate(instructions: IntArray, factors: FloatArray, slots: FloatArray) -> None:
     """The values of all slots [S] from those of arguments and constants."""
     for t in range(instructions.shape[0]):
@@ -65,7 +65,7 @@ def evaluate(instructions: IntArray, factors: FloatArray, slots: FloatArray) -> 
             slots[o] = _function(instructions[t, 4], slots[a])
 
 
-@njit(cache=True)
+@compiled
 def image(
     instructions: IntArray, factors: FloatArray, results: IntArray, slots: FloatArray, arguments: FloatArray
 ) -> FloatArray:
@@ -79,7 +79,7 @@ def image(
     return found
 
 
-@njit(cache=True)
+@compiled
 def flow(
     instructions: IntArray,
     factors: FloatArray,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from nnctrl import registry
-from nnctrl.branching.meter import Meter, cpu_seconds, peak_memory_bytes
+from nnctrl.branching.meter import Meter, available_processors, cpu_seconds, peak_memory_bytes
 from nnctrl.errors import UnsupportedError, ran_out_of_memory
 from nnctrl.progress import Progress, SilentProgress
 from nnctrl.verification.engine import AbstractEngine, Outcome
@@ -135,6 +135,7 @@ def _run(
         seconds=allowed.timeout_s,
         memory_bytes=1e9 * allowed.memory_gb,
         allowed_nodes=float("inf") if allowed.nodes is None else allowed.nodes,
+        jobs=allowed.jobs or available_processors(),
     )
     try:
         outcome = answer(chosen, values, meter, progress or SilentProgress())

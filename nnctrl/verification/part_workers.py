@@ -8,7 +8,6 @@ there are none, and the parts are followed one by one.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -24,13 +23,6 @@ AHEAD = 2
 
 _judge: PartJudge | None = None
 """What the workers of this process follow parts with: set before they are forked."""
-
-
-def available_processors() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def can_fork() -> bool:

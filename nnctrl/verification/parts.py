@@ -103,7 +103,12 @@ class ProofByParts:
         margins = self.falsifier.found(None).margins
         table = rows(self.problem.monitors, self.certified, margins, [Verdict.VERIFIED] * len(self.certified))
         return Outcome(
-            Verdict.VERIFIED, Reason.PROVED, table, self._flowpipe(), statistics=self._statistics(), notes=self._notes()
+            Verdict.VERIFIED,
+            Reason.PROVED,
+            table,
+            self._flowpipe(all_closed=True),
+            statistics=self._statistics(),
+            notes=self._notes(),
         )
 
     def _unknown(self, reason: Reason, waiting: list[Parts]) -> Outcome:
@@ -119,7 +124,7 @@ class ProofByParts:
             Verdict.UNKNOWN,
             reason,
             rows(self.problem.monitors, certified, found.margins, verdicts),
-            self._flowpipe() if self.closed else None,
+            self._flowpipe(all_closed=False) if self.closed else None,
             found.candidate,
             self._statistics(),
             (f"{len(lower)} parts of the initial set are open, {self.closed} are closed", *self._notes()),
@@ -159,9 +164,10 @@ class ProofByParts:
             notes.append(f"the flowpipe ends before step {shown}, where the enclosure of a part overflows")
         return tuple(notes)
 
-    def _flowpipe(self) -> Flowpipe:
+    def _flowpipe(self, *, all_closed: bool) -> Flowpipe:
         steps = tuple(FlowpipeStep((float(k), float(k)), row) for k, row in enumerate(self._finite_steps()))
-        return Flowpipe(tuple(self.problem.closed_loop.plant.states), steps)
+        whole = all_closed and len(self.sets[0]) == self.closed
+        return Flowpipe(tuple(self.problem.closed_loop.plant.states), steps, whole)
 
     def _finite_steps(self) -> list[tuple[Zonotope, ...]]:
         """The sets of the steps before the first one at which some part has none: a step shows all or nothing."""

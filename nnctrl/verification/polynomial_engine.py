@@ -86,7 +86,7 @@ def flow_settings(problem: PolynomialProblem, chosen: PolynomialSettings) -> Flo
     symbols = problem.initial.size
     if symbols > MOST_SYMBOLS and chosen.degree is None:
         chosen = replace(chosen, degree=2)
-    automatic = FlowSettings.automatic(problem.loop.step.state_size, symbols)
+    automatic = FlowSettings.automatic(problem.loop.step.state_size, problem.loop.plant.input_size, symbols)
     given = {"degree": chosen.degree, "generators": chosen.generators, "order": chosen.order}
     return replace(automatic, **{key: value for key, value in given.items() if value is not None})
 

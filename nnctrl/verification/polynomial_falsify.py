@@ -19,7 +19,7 @@ from nnctrl.progress import Progress
 from nnctrl.reachability.polynomial_flow import FlowSettings, Instant, PolynomialFlow, Segment
 from nnctrl.reachability.validated_step import EnclosureError
 from nnctrl.verification.falsification import Falsification
-from nnctrl.verification.polynomial_problem import OUTWARD, PolynomialProblem, Watch
+from nnctrl.verification.polynomial_problem import PolynomialProblem, Watch
 from nnctrl.verification.verdict import Counterexample
 
 BATCH = 256
@@ -236,25 +236,28 @@ class _Replay:
         missing = isinstance(segment, Instant) and segment.first == self.problem.samples
         if first > last or (watch.monitor.needs_inputs and missing):
             return segment.first > watch.last
+        if first == last == segment.last and not isinstance(segment, Instant):
+            # the next segment begins with this instant, and with the input of that sample
+            return False
         if watch.monitor.is_reach:
             self._never_reached(segment, first, last)
             return self.refuted
-        # windows were enlarged for proofs; here they shrink
-        if first == watch.first and first != int(first):
-            first += 4.0 * OUTWARD * (1.0 + first)
-        if last == watch.last and last != int(last):
-            last -= 4.0 * OUTWARD * (1.0 + last)
+        if watch.inner_first > watch.inner_last:
+            # the window is one time, which is somewhere in [first, last]
+            return self._violated(segment, first, last)
+        first, last = max(watch.inner_first, segment.first), min(watch.inner_last, segment.last)
         if first > last:
             return False
         instants = np.unique(np.linspace(first, last, 1 if first == last else INSTANTS + 1))
-        for instant in instants:
-            value = watch.monitor.violation(
-                segment.signals(float(instant), float(instant)), self.problem.times(float(instant), float(instant))
-            )
-            if watch.monitor.violates(value):
-                self.certain, self.time, self.violation = True, float(instant), value
-                return True
-        return False
+        return any(self._violated(segment, float(instant), float(instant)) for instant in instants)
+
+    def _violated(self, segment: Segment, first: float, last: float) -> bool:
+        """Whether the requirement is certainly violated at all times of [first, last]."""
+        monitor = self.watch.monitor
+        value = monitor.violation(segment.signals(first, last), self.problem.times(first, last))
+        if monitor.violates(value):
+            self.certain, self.time, self.violation = True, last, value
+        return self.certain
 
     def _never_reached(self, segment: Segment, first: float, last: float) -> None:
         """A set that is to be reached within a time must be missed at all times."""

@@ -123,7 +123,7 @@ class _Following:
         )
 
     def _look(self, segment: Segment) -> int | None:
-        """The first requirement that is open on a segment, or None."""
+        """The first requirement that is open on a segment, or None; those after it are looked at `to_the_end` only."""
         known: dict[tuple[float, float], PolynomialZonotope] = {}
 
         def signals(first: float, last: float) -> PolynomialZonotope:
@@ -136,6 +136,7 @@ class _Following:
             rows = signals(segment.first, segment.last).rows(slice(0, states))
             if np.isfinite(rows.magnitude).all() and np.isfinite(rows.radius).all():
                 self.sets.append((segment.first, segment.last, enclosing_zonotope(rows, SHOWN_GENERATORS * states)))
+        found: int | None = None
         for number, watch in enumerate(self.problem.watches):
             first, last = max(watch.first, segment.first), min(watch.last, segment.last)
             if first > last or (watch.monitor.needs_inputs and _is_last(segment, self.problem)):
@@ -148,9 +149,11 @@ class _Following:
                 continue
             margin = self._certified(watch, first, last, signals, 0 if isinstance(segment, Instant) else HALVINGS)
             self.margins[number] = min(self.margins[number], margin)
-            if not watch.monitor.holds(margin):
-                return number
-        return None
+            if found is None and not watch.monitor.holds(margin):
+                found = number
+                if not self.to_the_end:
+                    break
+        return found
 
     def _try_to_reach(
         self,
@@ -161,16 +164,22 @@ class _Following:
         last: float,
         signals: Callable[[float, float], PolynomialZonotope],
     ) -> None:
-        """The best instant so far: the ends of segments are tried, or the only time that counts."""
-        if watch.is_at and first == last == segment.last and not isinstance(segment, Instant):
-            # the next segment begins with this instant
-            return
-        begin = first if watch.is_at else last
-        rows = signals(begin, last)
-        margin = watch.monitor.certified(rows, self.problem.times(begin, last))
-        self.margins[number] = max(self.margins[number], margin)
-        if not watch.monitor.holds(margin):
-            self._remember(watch, rows, begin, last)
+        """The best instant so far: time 0 and the ends of segments are tried, or the only time that counts."""
+        if watch.is_at:
+            if first == last == segment.last and not isinstance(segment, Instant):
+                # the next segment begins with this instant
+                return
+            intervals = [(first, last)]
+        else:
+            # an instant that is tried must lie in the window for certain
+            end = min(watch.inner_last, segment.last)
+            intervals = [(time, time) for time in ((first, end) if first == 0.0 else (end,)) if time >= first]
+        for interval in intervals:
+            rows = signals(*interval)
+            margin = watch.monitor.certified(rows, self.problem.times(*interval))
+            self.margins[number] = max(self.margins[number], margin)
+            if not watch.monitor.holds(margin):
+                self._remember(watch, rows, *interval)
 
     def _certified(
         self,
@@ -180,7 +189,7 @@ class _Following:
         signals: Callable[[float, float], PolynomialZonotope],
         halvings: int,
     ) -> float:
-        """Certified margin over [first, last], halved as often as needed and allowed."""
+        """Certified margin over all of [first, last], halved as often as needed and allowed."""
         rows = signals(first, last)
         margin = watch.monitor.certified(rows, self.problem.times(first, last))
         if watch.monitor.holds(margin):
@@ -194,12 +203,13 @@ class _Following:
             at = watch.monitor.certified(signals(instant, instant), self.problem.times(instant, instant))
             if not watch.monitor.holds(at):
                 self._remember(watch, signals(instant, instant), instant, instant)
-                return at
+                return margin
         worst = math.inf
         for part in ((first, middle), (middle, last)):
             worst = min(worst, self._certified(watch, *part, signals, halvings - 1))
             if not watch.monitor.holds(worst):
-                break
+                # what is left of the stretch is not looked at
+                return min(worst, margin)
         return worst
 
     def _remember(self, watch: Watch, rows: PolynomialZonotope, first: float, last: float) -> None:

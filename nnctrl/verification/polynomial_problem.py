@@ -8,37 +8,47 @@ from functools import cached_property
 import numpy as np
 
 from nnctrl._typing import FloatArray
+from nnctrl.errors import InputError
 from nnctrl.reachability.initial_parts import InitialParts, initial_parts
 from nnctrl.sets.base import AbstractSet
 from nnctrl.sets.rounding import UNIT_ROUNDOFF
 from nnctrl.specs.polynomial_margins import PolynomialMonitor, polynomial_monitors
 from nnctrl.specs.spec import Reach
 from nnctrl.systems.closed_loop import ClosedLoop
-from nnctrl.systems.fit import in_samples, sample_period
+from nnctrl.systems.fit import sample_period
 from nnctrl.systems.point_loop import PointLoop
 from nnctrl.verification.problem import Problem
 
 OUTWARD = 1e-12
-"""Relative amount by which windows that do not end at samples are enlarged: it covers the rounding of their times."""
+"""Relative amount by which windows that do not end at samples are enlarged: it covers the rounding of their times.
+
+Times that are as near as that to a sample are the sample: 0.3 is the third of period 0.1.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Watch:
-    """A monitor with its window [first, last] in samples, a little longer where that is not at samples."""
+    """A monitor with its window in samples: [first, last] certainly contains it, [inner_first, inner_last] certainly
+    lies in it, and may be empty. They differ where the window does not end at samples.
+    """
 
     monitor: PolynomialMonitor
     first: float
     last: float
+    inner_first: float
+    inner_last: float
 
     @staticmethod
     def of(monitor: PolynomialMonitor, period: float, samples: float) -> Watch:
         """The window of a monitor whose times are in units of which a sample has `period`."""
-        first, last = in_samples(monitor.first, period), in_samples(monitor.last, period)
-        if first != int(first):
-            first -= OUTWARD * (1.0 + first)
-        if last != int(last):
-            last += OUTWARD * (1.0 + last)
-        return Watch(monitor, max(first, 0.0), min(last, samples))
+        (first, before), (last, after) = (_ends(time / period) for time in (monitor.first, monitor.last))
+        if monitor.needs_inputs and first >= samples:
+            raise InputError(
+                f"requirement '{monitor.id}' counts no sample: inputs and outputs belong to times before the horizon "
+                f"{samples * period:g}; choose earlier times or a longer horizon"
+            )
+        outer = max(first - before, 0.0), min(last + after, samples)
+        return Watch(monitor, *outer, first + before, min(last - after, samples))
 
     @property
     def is_at(self) -> bool:
@@ -77,7 +87,8 @@ class PolynomialProblem:
 
     def times(self, first: float, last: float) -> tuple[float, float]:
         """An interval that contains the times of [first, last] samples, in the problem's unit."""
-        slack = 2.0 * UNIT_ROUNDOFF
+        # the product of a time within a step, this product and that with the slack are rounded
+        slack = 8.0 * UNIT_ROUNDOFF
         return first * self.period * (1.0 - slack), last * self.period * (1.0 + slack)
 
     def simulated(self, x0: FloatArray, d: FloatArray) -> FloatArray:
@@ -110,3 +121,11 @@ class PolynomialProblem:
         """The times of the points of `simulated`, in samples."""
         pieces = self._points.pieces
         return np.arange(pieces * self.samples + 1) / pieces
+
+
+def _ends(count: float) -> tuple[float, float]:
+    """A time in samples, and how far the real one may be from it: 0 for what is a sample up to rounding."""
+    whole = float(round(count))
+    if abs(count - whole) <= OUTWARD * whole:
+        return whole, 0.0
+    return count, OUTWARD * (1.0 + count)

@@ -13,7 +13,7 @@ from nnctrl.branching.meter import BudgetSpentError, Meter
 from nnctrl.progress import Progress
 from nnctrl.reachability.polynomial_flow import FlowSettings
 from nnctrl.verification.engine import Outcome
-from nnctrl.verification.part_workers import Part, PartWorkers, available_processors, can_fork, part_workers
+from nnctrl.verification.part_workers import Part, PartWorkers, can_fork, part_workers
 from nnctrl.verification.polynomial_falsify import PolynomialFalsifier
 from nnctrl.verification.polynomial_parts import Judgement, PartJudge, TimedSet
 from nnctrl.verification.polynomial_problem import PolynomialProblem
@@ -56,18 +56,13 @@ class PolynomialProof:
         self.judge = PartJudge(self.problem, self.flow, self.meter)
         outcome = self._alone(waiting)
         if outcome is None and waiting:
-            with part_workers(self.judge, self.jobs) as workers:
+            with part_workers(self.judge, self.meter.jobs) as workers:
                 outcome = self._together(waiting, workers)
         return self._verified() if outcome is None else outcome
 
-    @property
-    def jobs(self) -> int:
-        """Processes to follow parts in."""
-        return self.settings.jobs or available_processors()
-
     def _alone(self, waiting: list[Part]) -> Outcome | None:
         """Follow parts one by one until none waits, something ends the proof, or it is time for more processes."""
-        several = self.jobs > 1 and can_fork()
+        several = self.meter.jobs > 1 and can_fork()
         while waiting and not (several and len(waiting) > 1 and self.meter.elapsed() > ALONE_S):
             part = waiting.pop()
             self._show(len(waiting) + 1)
@@ -130,7 +125,7 @@ class PolynomialProof:
     def _verified(self) -> Outcome:
         margins = self.falsifier.found(None).margins
         table = rows(self.problem.monitors, list(self.certified), margins, [Verdict.VERIFIED] * len(margins))
-        pipe = flowpipe_of(self.problem, self.sets)
+        pipe = flowpipe_of(self.problem, self.sets, whole=len(self.sets) == self.closed)
         return Outcome(
             Verdict.VERIFIED, Reason.PROVED, table, pipe, statistics=self._statistics(), notes=tuple(self._notes())
         )
@@ -160,7 +155,7 @@ class PolynomialProof:
             Verdict.UNKNOWN,
             reason,
             rows(self.problem.monitors, list(certified), found.margins, verdicts),
-            flowpipe_of(self.problem, self.sets) if self.sets else None,
+            flowpipe_of(self.problem, self.sets, whole=False) if self.sets else None,
             found.candidate,
             self._statistics(),
             tuple(notes),

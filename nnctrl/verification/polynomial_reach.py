@@ -116,7 +116,7 @@ class PolynomialReach:
         return np.asarray(last.max(axis=0) - last.min(axis=0))
 
 
-def flowpipe_of(problem: PolynomialProblem, parts: Sequence[Sequence[TimedSet]]) -> Flowpipe:
+def flowpipe_of(problem: PolynomialProblem, parts: Sequence[Sequence[TimedSet]], *, whole: bool = True) -> Flowpipe:
     """The sets of all parts; of several parts a row for each period, since their steps may differ."""
     rows: dict[int, list[TimedSet]] = {}
     for part in parts:
@@ -126,7 +126,7 @@ def flowpipe_of(problem: PolynomialProblem, parts: Sequence[Sequence[TimedSet]])
     for _, found in sorted(rows.items()):
         times = min(first for first, _, _ in found) * problem.period, max(last for _, last, _ in found) * problem.period
         steps.append(FlowpipeStep(times, tuple(zonotope for _, _, zonotope in found)))
-    return Flowpipe(tuple(problem.loop.plant.states), tuple(steps))
+    return Flowpipe(tuple(problem.loop.plant.states), tuple(steps), whole)
 
 
 def reason_of(found: Judgement) -> Reason | None:

@@ -282,9 +282,6 @@ class PolynomialSettings(Settings):
     parts: int = setting(
         1, "parts that reach may cut the initial set into; more make the sets tighter", minimum=1, maximum=100_000
     )
-    jobs: int | None = setting(
-        None, "processes that follow parts of the initial set; by default all processors", minimum=1, maximum=1024
-    )
 
 
 @dataclass(frozen=True)
@@ -294,3 +291,6 @@ class Budget(Settings):
     timeout_s: float = setting(900.0, "wall-clock time", unit="s", above=0.0)
     memory_gb: float = setting(8.0, "peak resident memory of the process", unit="GB", above=0.0)
     nodes: int | None = setting(None, "bound evaluations of one pair (box, direction); none: no limit", minimum=1)
+    jobs: int | None = setting(
+        None, "processes that follow parts of the initial set; none: one for each processor", minimum=1, maximum=1024
+    )

@@ -160,7 +160,7 @@ class SwitchedProof:
             waiting += [part for part in children if not initial.misses(*part)]
         margins = self.falsifier.found(None).margins
         table = rows(self.problem.monitors, list(self.certified), margins, [Verdict.VERIFIED] * len(margins))
-        pipe = _flowpipe(self.problem, self.boxes)
+        pipe = _flowpipe(self.problem, self.boxes, whole=len(self.boxes) == self.closed)
         notes = (_modes_note(self.problem, self.modes), *self._notes())
         return Outcome(Verdict.VERIFIED, Reason.PROVED, table, pipe, statistics=self._statistics(), notes=notes)
 
@@ -194,7 +194,7 @@ class SwitchedProof:
             Verdict.UNKNOWN,
             reason,
             rows(self.problem.monitors, list(certified), found.margins, verdicts),
-            _flowpipe(self.problem, self.boxes) if self.boxes else None,
+            _flowpipe(self.problem, self.boxes, whole=False) if self.boxes else None,
             found.candidate,
             self._statistics(),
             tuple(notes),
@@ -225,13 +225,13 @@ def _judge(problem: SwitchedProblem, settings: SwitchedSettings, meter: Meter) -
     return PartJudge(problem, degree, generators, max(settings.branches, len(problem.loop.controller.modes)), meter)
 
 
-def _flowpipe(problem: SwitchedProblem, parts: list[list[tuple[Box, ...]]]) -> Flowpipe:
+def _flowpipe(problem: SwitchedProblem, parts: list[list[tuple[Box, ...]]], *, whole: bool = True) -> Flowpipe:
     """The boxes of all branches of the given parts, step by step."""
     steps = [
         FlowpipeStep((float(time), float(time)), tuple(box for boxes in together for box in boxes))
         for time, together in enumerate(zip(*parts, strict=True))
     ]
-    return Flowpipe(tuple(problem.loop.plant.states), tuple(steps))
+    return Flowpipe(tuple(problem.loop.plant.states), tuple(steps), whole)
 
 
 def _modes_note(problem: SwitchedProblem, modes: frozenset[int]) -> str:

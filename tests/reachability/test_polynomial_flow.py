@@ -42,7 +42,7 @@ def allows(rows: PolynomialZonotope, exact: Vector, xi: Vector) -> bool:
 
 
 def settings(states: int, symbol_count: int, **changes: Any) -> FlowSettings:
-    chosen = FlowSettings.automatic(states, symbol_count)
+    chosen = FlowSettings.automatic(states, 2, symbol_count)
     return FlowSettings(**{**vars(chosen), **changes})
 
 
