@@ -7,7 +7,6 @@ exactly that point by the validated flow, with the disturbance of each sample he
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 
@@ -16,10 +15,11 @@ import numpy as np
 from nnctrl._typing import FloatArray
 from nnctrl.branching.meter import BudgetSpentError, Meter
 from nnctrl.progress import Progress
-from nnctrl.reachability.polynomial_flow import FlowSettings, Instant, PolynomialFlow, Segment
+from nnctrl.reachability.polynomial_flow import FlowSettings, PolynomialFlow
 from nnctrl.reachability.validated_step import EnclosureError
 from nnctrl.verification.falsification import Falsification
 from nnctrl.verification.polynomial_problem import PolynomialProblem, Watch
+from nnctrl.verification.polynomial_replay import Replay, point_settings
 from nnctrl.verification.verdict import Counterexample
 
 BATCH = 256
@@ -29,11 +29,6 @@ ROUNDS = 6
 KEPT = 8
 MOVES = 12
 REPLAYS = 3
-INSTANTS = 8
-"""Instants of a validated step at which a violation is looked for."""
-
-AGREEMENT = 1e-6
-"""Relative distance from the validated flow that the simulated trajectory may have: it is not rounded outward."""
 
 PULLS = (0.0, 1e-12, 1e-9, 1e-6)
 """How far to pull a point on the rim of the initial set towards the middle until it is certainly inside, in turn."""
@@ -109,6 +104,23 @@ class PolynomialFalsifier:
             proved = self._simulate_and_replay(*self._moved(starts, size), meter)
             if proved is not None:
                 return proved
+        return self._between(meter)
+
+    def _between(self, meter: Meter) -> Counterexample | None:
+        """A violation at times that simulations do not show, of the worst trajectories they do show."""
+        problem = self.problem
+        for number, (watch, points) in enumerate(zip(problem.watches, self._worst, strict=True)):
+            if points is None:
+                continue
+            points = points.worst(REPLAYS)
+            signals = problem.simulated(problem.initial.states(points.parameters), points.d)
+            margins, less = _trajectory_margins(watch, signals, problem)
+            for row in np.flatnonzero(watch.monitor.holds(margins) & ~watch.monitor.holds(margins - less)):
+                meter.require()
+                proved = self._replay(watch, points.parameters[row], points.d[row], meter, keep=False)
+                if proved is not None:
+                    self.margins[number] = min(self.margins[number], 0.0)
+                    return proved
         return None
 
     def _parameters(self, count: int) -> FloatArray:
@@ -153,7 +165,7 @@ class PolynomialFalsifier:
         d = d[: len(parameters)]
         problem = self.problem
         signals = problem.simulated(problem.initial.states(parameters), d)
-        found = [_trajectory_margins(watch, signals, problem) for watch in problem.watches]
+        found = [_trajectory_margins(watch, signals, problem)[0] for watch in problem.watches]
         for number, margins in enumerate(found):
             self.margins[number] = min(self.margins[number], float(margins.min()))
             points, kept = _Points(parameters, d, margins).worst(KEPT), self._worst[number]
@@ -168,14 +180,17 @@ class PolynomialFalsifier:
                     return proved
         return None
 
-    def _replay(self, watch: Watch, parameter: FloatArray, d: FloatArray, meter: Meter) -> Counterexample | None:
+    def _replay(
+        self, watch: Watch, parameter: FloatArray, d: FloatArray, meter: Meter, *, keep: bool = True
+    ) -> Counterexample | None:
+        """A proved counterexample, or None; `keep`: then the trajectory is remembered as a candidate."""
         problem = self.problem
         x0 = self._start(parameter)
         if x0 is None:
             return None
         flow = PolynomialFlow(problem.loop, 0, point_settings(self.settings, len(x0)))
         run = flow.run(flow.start(x0, np.zeros((len(x0), 0))), problem.samples, d if d.shape[1] else None)
-        replay = _Replay(problem, watch)
+        replay = Replay(problem, watch)
         try:
             for segment in run.segments():
                 meter.require()
@@ -185,7 +200,8 @@ class PolynomialFalsifier:
             # what is not enclosed is not proved
             replay.certain = False
         if not replay.certain:
-            self.candidate = self.candidate or replay.counterexample(x0, d)
+            if keep and self.candidate is None:
+                self.candidate = replay.counterexample(x0, d)
             return None
         return replay.counterexample(x0, d)
 
@@ -200,106 +216,32 @@ class PolynomialFalsifier:
         return None
 
 
-def point_settings(settings: FlowSettings, states: int) -> FlowSettings:
-    """How a single trajectory is enclosed: no symbols but those of rounding and remainders."""
-    return FlowSettings(1, 1, 4 * states, 2 * states, 0, settings.order, settings.tolerance)
+def _trajectory_margins(watch: Watch, signals: FloatArray, problem: PolynomialProblem) -> tuple[FloatArray, FloatArray]:
+    """Margins [batch] of whole trajectories: the worst time, for Reach the best; nan counts as nothing, and no
+    time at all as infinitely good. And what they may be less by at times between those looked at.
 
-
-def _trajectory_margins(watch: Watch, signals: FloatArray, problem: PolynomialProblem) -> FloatArray:
-    """Margins [batch] of whole trajectories: the worst time, for Reach the best; nan counts as nothing."""
+    Both are estimates: margins bend between points of a period about as they bend there. The best of all times cannot
+    be more than what is told of Reach, up to that estimate.
+    """
     times = problem.point_times()
+    margins = watch.monitor.point_margins(signals, times * problem.period)
+    bends = np.zeros_like(margins)
+    if problem.pieces > 1:
+        bend = 0.5 * np.abs(margins[:, 2:] - 2.0 * margins[:, 1:-1] + margins[:, :-2])
+        bends[:, 1:-1] = np.where(np.isfinite(bend), bend, 0.0)
+        bends[:, 0], bends[:, -1] = bends[:, 1], bends[:, -2]
     active = (times >= watch.first) & (times <= watch.last)
-    margins = watch.monitor.point_margins(signals[:, active], times[active] * problem.period)
-    nothing = -np.inf if watch.monitor.is_reach else np.inf
-    margins = np.where(np.isnan(margins), nothing, margins)
+    margins, bends = margins[:, active], bends[:, active]
+    ends = watch.between(problem.pieces)
+    if ends:
+        extra = np.stack([problem.interpolated(signals, time) for time in ends], axis=1)
+        margins = np.concatenate([margins, watch.monitor.point_margins(extra, np.array(ends) * problem.period)], axis=1)
+        bends = np.pad(bends, ((0, 0), (0, len(ends))))
     if not margins.shape[1]:
-        return np.full(len(signals), np.inf)
-    return np.asarray(margins.max(axis=1) if watch.monitor.is_reach else margins.min(axis=1))
-
-
-class _Replay:
-    """Whether a validated trajectory violates one requirement."""
-
-    def __init__(self, problem: PolynomialProblem, watch: Watch) -> None:
-        self.problem, self.watch = problem, watch
-        self.certain, self.time, self.violation = False, 0.0, math.inf if watch.monitor.is_reach else -math.inf
-        self.refuted = False
-        self.ranges: dict[int, tuple[FloatArray, FloatArray]] = {}
-
-    def look(self, segment: Segment) -> bool:
-        """Take a segment in; whether nothing more is to be learned."""
-        watch = self.watch
-        if segment.first == int(segment.first):
-            states = slice(0, self.problem.loop.plant.state_size)
-            self.ranges[int(segment.first)] = segment.signals(segment.first, segment.first).rows(states).ranges()
-        first, last = max(watch.first, segment.first), min(watch.last, segment.last)
-        missing = isinstance(segment, Instant) and segment.first == self.problem.samples
-        if first > last or (watch.monitor.needs_inputs and missing):
-            return segment.first > watch.last
-        if first == last == segment.last and not isinstance(segment, Instant):
-            # the next segment begins with this instant, and with the input of that sample
-            return False
-        if watch.monitor.is_reach:
-            self._never_reached(segment, first, last)
-            return self.refuted
-        if watch.inner_first > watch.inner_last:
-            # the window is one time, which is somewhere in [first, last]
-            return self._violated(segment, first, last)
-        first, last = max(watch.inner_first, segment.first), min(watch.inner_last, segment.last)
-        if first > last:
-            return False
-        instants = np.unique(np.linspace(first, last, 1 if first == last else INSTANTS + 1))
-        return any(self._violated(segment, float(instant), float(instant)) for instant in instants)
-
-    def _violated(self, segment: Segment, first: float, last: float) -> bool:
-        """Whether the requirement is certainly violated at all times of [first, last]."""
-        monitor = self.watch.monitor
-        value = monitor.violation(segment.signals(first, last), self.problem.times(first, last))
-        if monitor.violates(value):
-            self.certain, self.time, self.violation = True, last, value
-        return self.certain
-
-    def _never_reached(self, segment: Segment, first: float, last: float) -> None:
-        """A set that is to be reached within a time must be missed at all times."""
-        parts = np.linspace(first, last, 1 if first == last else INSTANTS + 1)
-        pairs = [(first, last)] if first == last else list(itertools.pairwise(parts))
-        for begin, end in pairs:
-            times = float(begin), float(end)
-            value = self.watch.monitor.violation(segment.signals(*times), self.problem.times(*times))
-            self.violation = min(self.violation, value)
-            if not self.watch.monitor.violates(value):
-                self.certain, self.refuted = False, True
-                return
-        self.certain, self.time = last >= self.watch.last, last
-
-    def _check_agreement(self, states: FloatArray) -> None:
-        """The simulator is made of other parts than the flow: if they disagree, one is wrong and nothing is told."""
-        for k, (lower, upper) in self.ranges.items():
-            if k >= len(states):
-                continue
-            excess = np.maximum(lower - states[k], states[k] - upper)
-            allowed = AGREEMENT * (1.0 + np.abs(states[k]))
-            if not np.isnan(excess).any() and (excess > allowed).any():
-                raise RuntimeError(
-                    f"the simulated state of sample {k} is {float(excess.max()):g} outside the validated flow"
-                )
-
-    def counterexample(self, x0: FloatArray, d: FloatArray) -> Counterexample:
-        """The simulated trajectory, up to the sample at or after the violation if that is certain."""
-        from nnctrl.systems.simulation import simulate
-
-        loop, needs_inputs = self.problem.loop, self.watch.monitor.needs_inputs
-        time = self.time if self.certain else float(self.problem.samples)
-        steps = min(self.problem.samples, math.ceil(time) + int(needs_inputs and time == int(time)))
-        w, noise = loop.split_disturbance(d[:steps])
-        path = simulate(loop.plant, loop.controller, x0, steps, w, noise if noise.shape[-1] else None)
-        self._check_agreement(path.x[0])
-        return Counterexample(
-            x0=x0,
-            w=d[:steps],
-            t=np.arange(steps + 1, dtype=np.float64) * self.problem.period,
-            x=path.x[0],
-            u=path.u[0],
-            requirement=self.watch.monitor.id,
-            violation=self.violation if self.certain else math.nan,
-        )
+        return np.full(len(signals), np.inf), np.zeros(len(signals))
+    if watch.monitor.is_reach:
+        spread = 0.0 if watch.is_at else bends
+        return np.where(np.isnan(margins), -np.inf, margins + spread).max(axis=1), np.zeros(len(signals))
+    known = np.where(np.isnan(margins), np.inf, margins)
+    least = known.min(axis=1)
+    return least, np.where(np.isfinite(least), least - (known - bends).min(axis=1), 0.0)

@@ -50,6 +50,16 @@ class Watch:
         outer = max(first - before, 0.0), min(last + after, samples)
         return Watch(monitor, *outer, first + before, min(last - after, samples))
 
+    def between(self, pieces: int) -> list[float]:
+        """The ends of the window that are not at one of the `pieces` points of a sample."""
+        ends = {self.inner_first, self.inner_last} if self.inner_first <= self.inner_last else {self.middle}
+        return sorted(time for time in ends if time * pieces != int(time * pieces))
+
+    @property
+    def middle(self) -> float:
+        """The middle of the window."""
+        return 0.5 * self.first + 0.5 * self.last
+
     @property
     def is_at(self) -> bool:
         """Whether a set is to be reached at one given time."""
@@ -117,10 +127,25 @@ class PolynomialProblem:
     def _points(self) -> PointLoop:
         return PointLoop(self.loop)
 
+    @property
+    def pieces(self) -> int:
+        """Points of a sample at which signals are simulated."""
+        return self._points.pieces
+
     def point_times(self) -> FloatArray:
         """The times of the points of `simulated`, in samples."""
-        pieces = self._points.pieces
-        return np.arange(pieces * self.samples + 1) / pieces
+        return np.arange(self.pieces * self.samples + 1) / self.pieces
+
+    def interpolated(self, signals: FloatArray, time: float) -> FloatArray:
+        """Signals [batch, all] at a time in samples, by polynomials through the points of its sample."""
+        pieces, states, sample = self.pieces, self.loop.plant.state_size, int(time)
+        points = signals[:, sample * pieces : (sample + 1) * pieces + 1]
+        # at the end of the sample there is another input already
+        parts = (points[..., :states], points[:, :-1, states:])
+        weights = (lagrange_weights(part.shape[1], (time - sample) * pieces) for part in parts)
+        return np.concatenate(
+            [np.einsum("p,bpn->bn", w, part) for w, part in zip(weights, parts, strict=True)], axis=-1
+        )
 
 
 def _ends(count: float) -> tuple[float, float]:
@@ -129,3 +154,9 @@ def _ends(count: float) -> tuple[float, float]:
     if abs(count - whole) <= OUTWARD * whole:
         return whole, 0.0
     return count, OUTWARD * (1.0 + count)
+
+
+def lagrange_weights(count: int, time: float) -> FloatArray:
+    """Weights [count] of values at the times 0, 1, .. count - 1 in the polynomial through them, at `time`."""
+    others = [np.delete(np.arange(count, dtype=np.float64), k) for k in range(count)]
+    return np.array([np.prod((time - other) / (k - other)) for k, other in enumerate(others)])

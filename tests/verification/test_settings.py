@@ -120,7 +120,7 @@ def test_assignments() -> None:
 
 
 def test_budget_defaults_are_the_documented_ones() -> None:
-    assert Budget().values() == {"timeout_s": 900.0, "memory_gb": 8.0, "nodes": None}
+    assert Budget().values() == {"timeout_s": 900.0, "memory_gb": 8.0, "nodes": None, "jobs": None}
     for values in ({"timeout_s": 0.0}, {"timeout_s": float("nan")}, {"memory_gb": -1.0}, {"nodes": 0}):
         with pytest.raises(InputError, match="takes"):
             Budget(**values)  # type: ignore[arg-type]
