@@ -104,11 +104,16 @@ class AbstractExperiment(ABC):
 
 
 class AbstractSuite(ABC):
-    """Experiments with distinct ids, in the order in which they are run. `network_source`: where its networks are."""
+    """Experiments with distinct ids, in the order in which they are run.
+
+    `network_source`: where its networks are. `csv_columns`: the columns of its CSV file, if somebody else's format asks
+    for certain ones; by default the id of the experiment and all that rows have.
+    """
 
     id: ClassVar[str]
     title: ClassVar[str]
     network_source: ClassVar[str] = ""
+    csv_columns: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def experiments(self) -> tuple[AbstractExperiment, ...]:

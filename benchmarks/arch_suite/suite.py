@@ -20,6 +20,7 @@ class ArchSuite(AbstractSuite):
     id: ClassVar[str] = "arch"
     title: ClassVar[str] = "ARCH-COMP: neural networks in closed loop (AINNCS)"
     network_source: ClassVar[str] = SOURCE
+    csv_columns: ClassVar[tuple[str, ...]] = ("benchmark", "instance", "result", "time")
 
     def experiments(self) -> tuple[AbstractExperiment, ...]:
         """In the order of the competition's list."""

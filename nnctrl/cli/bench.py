@@ -116,7 +116,7 @@ class _Files:
         from nnctrl.report.suites import csv_bytes, suite_json, suite_page
 
         if self.csv is not None:
-            write_atomically(self.csv, csv_bytes(done))
+            write_atomically(self.csv, csv_bytes(self.suite, done))
         data = json_bytes(suite_json(self.suite, done, self.seeds))
         if self.output.json is not None:
             write_atomically(self.output.json, data)

@@ -101,11 +101,14 @@ def print_findings(console: Console, finished: Finished) -> None:
         console.print(text, soft_wrap=True)
 
 
-def csv_bytes(done: Sequence[Finished]) -> bytes:
-    """All rows in one table, the id of the experiment first; what an experiment does not have is empty."""
+def csv_bytes(suite: AbstractSuite, done: Sequence[Finished]) -> bytes:
+    """All rows in one table, the id of the experiment first unless the suite has columns of its own; what an
+    experiment does not have is empty.
+    """
     rows: list[Row] = [{EXPERIMENT: item.experiment.id, **row} for item in done for row in item.findings.rows]
     stream = io.StringIO(newline="")
-    writer = csv.DictWriter(stream, columns_of(rows) or [EXPERIMENT], lineterminator="\n")
+    columns = suite.csv_columns or columns_of(rows) or [EXPERIMENT]
+    writer = csv.DictWriter(stream, columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows)
     return stream.getvalue().encode(errors="backslashreplace")

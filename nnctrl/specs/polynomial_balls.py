@@ -11,7 +11,7 @@ from nnctrl.errors import UnsupportedError
 from nnctrl.sets.ellipsoid import Ellipsoid
 from nnctrl.sets.polynomial_zonotope import PolynomialZonotope
 from nnctrl.sets.rounding import norm_up, widen_down, widen_up
-from nnctrl.specs.polynomial_ellipsoid import axis_bounds, inverse_with_defect
+from nnctrl.specs.ellipsoid_coordinates import axis_bounds, inverse_with_defect
 from nnctrl.specs.polynomial_regions import AbstractPolynomialRegion
 from nnctrl.specs.polynomial_separation import (
     Margin,

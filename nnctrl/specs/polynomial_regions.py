@@ -19,6 +19,7 @@ from nnctrl.sets.exact import exact_dot, fraction_up
 from nnctrl.sets.polynomial_zonotope import PolynomialZonotope
 from nnctrl.sets.polytope import Polytope
 from nnctrl.sets.rounding import add_down, add_up, dot_down, dot_up, widen_down
+from nnctrl.specs.balance import balanced
 from nnctrl.specs.polynomial_separation import (
     Margin,
     best_gap,
@@ -206,17 +207,3 @@ class PolyhedralRegion(AbstractPolynomialRegion):
         known = known_rows(rows)
         faces = selected(rows, known).affine(self.normals[:, known])
         return faces.widened(np.where(self.normals[:, ~known].any(axis=1), np.inf, 0.0))
-
-
-def balanced(target: Polytope) -> tuple[FloatArray, FloatArray]:
-    """Normals and offsets with rows times powers of two, such that lengths of normals neither overflow nor vanish.
-
-    A row that would be rounded by it stays as it is.
-    """
-    exponents = np.frexp(abs(target.normals).max(axis=1))[1]
-    rows = np.concatenate([target.normals, target.offsets[:, None]], axis=1)
-    with np.errstate(over="ignore", under="ignore"):
-        scaled = np.ldexp(rows, -exponents[:, None])
-        same = (np.ldexp(scaled, exponents[:, None]) == rows).all(axis=1, keepdims=True)
-    scaled = np.where(same, scaled, rows)
-    return scaled[:, :-1], scaled[:, -1]

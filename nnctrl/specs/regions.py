@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nnctrl._typing import FloatArray
 from nnctrl.bounds.taylor_form import TaylorForm
 from nnctrl.bounds.view import AffineView, tensor
 from nnctrl.errors import UnsupportedError
@@ -23,16 +22,15 @@ from nnctrl.sets.box import Box
 from nnctrl.sets.ellipsoid import Ball, Ellipsoid
 from nnctrl.sets.polytope import Polytope
 from nnctrl.sets.rounding import (
-    add_up,
     dot_up,
     gamma,
     grow_up,
-    matmul_enclosure,
     norm_up,
-    two_sum,
     widen_down,
     widen_up,
 )
+from nnctrl.specs.balance import balanced
+from nnctrl.specs.ellipsoid_coordinates import inverse_with_defect
 from nnctrl.specs.separation import CertifiedMargin, divide_down, guiding_directions, separation
 
 AXIS_SLACK = 1e-6
@@ -213,7 +211,7 @@ def region_of(target: AbstractSet) -> AbstractRegion:
         axes = torch.eye(target.dim, dtype=torch.float64)
         return BoxRegion(torch.cat([axes, -axes]), torch.cat([upper, -lower]), lower, upper)
     if isinstance(target, Polytope):
-        normals, offsets = _balanced(target)
+        normals, offsets = balanced(target)
         return PolyhedralRegion(tensor(normals), tensor(offsets))
     if isinstance(target, Ball):
         return BallRegion(tensor(target.centre), torch.tensor(float(target.radius), dtype=torch.float64))
@@ -225,23 +223,9 @@ def region_of(target: AbstractSet) -> AbstractRegion:
     )
 
 
-def _balanced(target: Polytope) -> tuple[FloatArray, FloatArray]:
-    """Normals and offsets with rows times powers of two, such that lengths of normals neither overflow nor vanish.
-
-    A row that would be rounded by it stays as it is.
-    """
-    exponents = np.frexp(abs(target.normals).max(axis=1))[1]
-    rows = np.concatenate([target.normals, target.offsets[:, None]], axis=1)
-    with np.errstate(over="ignore", under="ignore"):
-        scaled = np.ldexp(rows, -exponents[:, None])
-        same = (np.ldexp(scaled, exponents[:, None]) == rows).all(axis=1, keepdims=True)
-    balanced = np.where(same, scaled, rows)
-    return balanced[:, :-1], balanced[:, -1]
-
-
 def _ellipsoid_region(target: Ellipsoid) -> EllipsoidRegion:
     shape, size = target.shape, target.dim
-    inverse, defect = _inverse_of(shape)
+    inverse, defect = inverse_with_defect(shape)
     if not defect < 1e-6:
         raise UnsupportedError(
             "a requirement on a flat or extremely thin ellipsoid is not supported; "
@@ -253,22 +237,3 @@ def _ellipsoid_region(target: Ellipsoid) -> EllipsoidRegion:
     radius = grow_up(gamma(size + 4) * (weight.abs() @ centre.abs()), size + 4)
     shortest = float(np.linalg.svd(shape, compute_uv=False).min())
     return EllipsoidRegion(centre, AffineView(weight, bias, None, radius), defect, shortest)
-
-
-def _inverse_of(shape: FloatArray) -> tuple[FloatArray, float]:
-    """The matrix M [n, n] of `EllipsoidRegion` for S [n, q] and its defect, inf where there is none."""
-    size, columns = shape.shape
-    if columns < size:
-        return np.zeros((size, size)), np.inf
-    # S' = Q R has S S' = R'R
-    root = shape if columns == size else np.linalg.qr(shape.T)[1].T
-    try:
-        inverse: FloatArray = np.asarray(np.linalg.inv(root), dtype=np.float64)
-    except np.linalg.LinAlgError:
-        return np.zeros((size, size)), np.inf
-    product, radius = matmul_enclosure(inverse, shape)
-    if columns > size:
-        product, radius = matmul_enclosure(product, product.T, radius, radius.T)
-    gap, error = two_sum(product, -np.eye(size))
-    distance = add_up(add_up(abs(gap), abs(error)), radius)
-    return inverse, float(norm_up(distance.ravel()))
