@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from nnctrl._typing import FloatArray
 from nnctrl.errors import InputError
 from nnctrl.learning.dataset import initial_states
 from nnctrl.sets.base import AbstractSet
-from nnctrl.specs.monitor import monitors_of
 from nnctrl.specs.polynomial_margins import polynomial_monitors
 from nnctrl.specs.spec import Spec
 from nnctrl.systems.controller import Controller
@@ -65,11 +63,7 @@ def evaluate(
     run = simulate(plant, controller, start, horizon)
     good = np.isfinite(run.x).all(axis=(1, 2))
     margins: dict[str, float] = {}
-    if plant.is_discrete:
-        judged = _margins_at_samples(plant, run, spec, horizon)
-    else:
-        judged = _margins_between_samples(plant, run, spec, horizon, sample_period(plant, controller))
-    for id, margin, holds in judged:
+    for id, margin, holds in _judged(plant, controller, run, spec, horizon):
         good &= holds
         margins[id] = float(margin.min())
     return Evaluation(
@@ -88,24 +82,17 @@ Judged = Iterator[tuple[str, FloatArray, NDArray[np.bool_]]]
 """Of every requirement the id, and of every trajectory [batch] the margin and whether it is satisfied."""
 
 
-def _margins_at_samples(plant: Plant, run: Trajectory, spec: Spec, horizon: int) -> Judged:
-    """Of a discrete plant, whose times are steps."""
-    # requirements on inputs and outputs do not look at the last step
-    others = np.concatenate([run.u, run.y], axis=2)
-    signals = torch.tensor(np.concatenate([run.x, np.concatenate([others, others[:, -1:]], axis=1)], axis=2))
-    for monitor in monitors_of(spec, tuple(plant.states), (*plant.inputs, *plant.outputs), horizon):
-        margin = monitor.trajectory_margin(signals)
-        yield monitor.id, margin.numpy(), monitor.holds(margin).numpy()
-
-
-def _margins_between_samples(plant: Plant, run: Trajectory, spec: Spec, horizon: int, period: float) -> Judged:
-    """Of a continuous plant, whose times are seconds."""
+def _judged(plant: Plant, controller: Controller | Expert, run: Trajectory, spec: Spec, horizon: int) -> Judged:
+    """At samples of a discrete plant, whose times are steps; at moments between them too of a continuous one."""
     others = (*plant.inputs, *plant.outputs)
-    moments = np.arange(MOMENTS * horizon + 1) / MOMENTS
-    signals = _between_samples(plant, run, period)
-    # the end as a product may be a rounding below the decimal that a requirement names
-    end = horizon * period * (1.0 + SNAP)
-    for monitor in polynomial_monitors(spec, list(plant.states), list(others), end, False):
+    if plant.is_discrete:
+        period, moments, signals, end = 1.0, np.arange(horizon + 1.0), _at_samples(run), float(horizon)
+    else:
+        period = sample_period(plant, controller)
+        moments, signals = np.arange(MOMENTS * horizon + 1) / MOMENTS, _between_samples(plant, run, period)
+        # the end as a product may be a rounding below the decimal that a requirement names
+        end = horizon * period * (1.0 + SNAP)
+    for monitor in polynomial_monitors(spec, list(plant.states), list(others), end, plant.is_discrete):
         first, last = in_samples(monitor.first, period), in_samples(monitor.last, period)
         # inputs and outputs of the very end do not exist
         last = min(last, moments[-2]) if monitor.needs_inputs else last
@@ -120,6 +107,13 @@ def _margins_between_samples(plant: Plant, run: Trajectory, spec: Spec, horizon:
         margins = np.where(np.isnan(margins), nothing, margins)
         margin = margins.max(axis=1) if monitor.is_reach else margins.min(axis=1)
         yield monitor.id, margin, np.asarray(monitor.holds(margin))
+
+
+def _at_samples(run: Trajectory) -> FloatArray:
+    """States, inputs, outputs [batch, K + 1, .]; inputs and outputs of the last sample are nan."""
+    others = np.concatenate([run.u, run.y], axis=2)
+    missing = np.full_like(run.x[:, :1, :1], np.nan) * np.ones(others.shape[2])
+    return np.concatenate([run.x, np.concatenate([others, missing], axis=1)], axis=2)
 
 
 def _between_samples(plant: Plant, run: Trajectory, period: float) -> FloatArray:

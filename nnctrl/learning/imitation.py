@@ -19,7 +19,6 @@ from nnctrl._typing import FloatArray
 from nnctrl.errors import DimensionError, InputError
 from nnctrl.learning.dataset import Dataset, initial_states, label, perturbed
 from nnctrl.learning.evaluation import Evaluation, evaluate
-from nnctrl.learning.regression import Regression
 from nnctrl.networks.activations import Activation
 from nnctrl.networks.network import Network, Origin
 from nnctrl.progress import Progress, SilentProgress
@@ -143,6 +142,11 @@ def _train(
     progress: Progress,
 ) -> tuple[Network, tuple[float, ...], tuple[int, ...], int]:
     """The network, losses and sizes of the data by round, and how many states the expert refused."""
+    # torch is loaded when a network is trained, not when a recipe is read
+
+    # torch is loaded when a network is trained, not when a recipe is read
+    from nnctrl.learning.regression import Regression
+
     rng = np.random.default_rng(settings.seed)
     origin = Origin(f"imitation of {type(expert).__name__} with seed {settings.seed}")
     data = _demonstrations(expert, plant, initial_states(initial_set, settings.trajectories, rng), horizon, progress)
