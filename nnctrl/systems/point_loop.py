@@ -5,7 +5,7 @@ Proofs never rest on it. `simulation` is slower, made of other parts and far mor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,15 +20,32 @@ from nnctrl.systems.nonlinear_step import NonlinearStepMap
 PIECES, SUBSTEPS = 4, 2
 """Points in a period at which trajectories of continuous plants are given, and integration steps between them."""
 
+MOST_SUBSTEPS, ACCURACY = 128, 1e-9
+"""`refined` doubles the steps up to so many, until doubling changes states by less than this."""
+
 DIFFERENCE = 1e-6
 """Relative step of `jacobian`."""
 
 
 @dataclass(frozen=True, eq=False)
 class PointLoop:
-    """A closed loop, one sample at a time for many points at once."""
+    """A closed loop, one sample at a time for many points at once; `substeps`: integration steps between points."""
 
     loop: ClosedLoop
+    substeps: int = SUBSTEPS
+
+    def refined(self, z: FloatArray, d: FloatArray) -> PointLoop:
+        """The same with so many substeps as the first sample from `z` [batch, N] under `d` [batch, d] needs."""
+        if self.loop.plant.is_discrete:
+            return self
+        points, finer = self, replace(self, substeps=2 * self.substeps)
+        with np.errstate(all="ignore"):
+            while points.substeps < MOST_SUBSTEPS:
+                (coarse, _, end), (fine, _, fine_end) = points.step(z, d), finer.step(z, d)
+                if _agree(coarse, fine) and _agree(end, fine_end):
+                    break
+                points, finer = finer, replace(finer, substeps=2 * finer.substeps)
+        return points
 
     @property
     def pieces(self) -> int:
@@ -60,7 +77,7 @@ class PointLoop:
         if plant.is_discrete:
             return np.asarray(point_kernels.image(*code)[:, None])
         period = sample_period(plant, self.loop.controller)
-        return np.asarray(point_kernels.flow(*code, period, PIECES, SUBSTEPS))
+        return np.asarray(point_kernels.flow(*code, period, PIECES, self.substeps))
 
     @cached_property
     def _program(self) -> tuple[JetProgram, FloatArray]:
@@ -78,3 +95,7 @@ class PointLoop:
         both = np.concatenate([z + moves, z - moves])
         after = self.step(both, np.broadcast_to(d, (2 * n, len(d))))[2]
         return np.asarray(((after[:n] - after[n:]) / (2.0 * DIFFERENCE * size[:, None])).T)
+
+
+def _agree(coarse: FloatArray, fine: FloatArray) -> bool:
+    return bool((np.abs(coarse - fine) <= ACCURACY * (1.0 + np.abs(fine))).all())

@@ -12,8 +12,10 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from multiprocessing.synchronize import Event
 
 from nnctrl._typing import FloatArray
+from nnctrl.branching.meter import BudgetSpentError, Meter
 from nnctrl.verification.polynomial_parts import Judgement, PartJudge
 
 Part = tuple[FloatArray, FloatArray]
@@ -23,6 +25,9 @@ AHEAD = 2
 
 _judge: PartJudge | None = None
 """What the workers of this process follow parts with: set before they are forked."""
+
+_given_up: Event | None = None
+"""Whether nobody waits for the workers' results any more; set before they are forked."""
 
 
 def can_fork() -> bool:
@@ -58,6 +63,24 @@ class PartWorkers:
             yield self._pending.pop(future), found
 
 
+class _WorkersMeter(Meter):
+    """The meter of a worker, that also looks whether its work is still wanted."""
+
+    def require(self) -> None:
+        """See `Meter.require`."""
+        if _given_up is not None and _given_up.is_set():
+            raise BudgetSpentError("time-budget")
+        super().require()
+
+
+def _begin() -> None:
+    """What a worker does first."""
+    # an interrupt is for the process that began the work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if _judge is not None:
+        _judge.meter = _WorkersMeter(**vars(_judge.meter))
+
+
 def _follow(lower: FloatArray, upper: FloatArray) -> Judgement:
     if _judge is None:
         raise RuntimeError("a worker has no judge")
@@ -66,16 +89,15 @@ def _follow(lower: FloatArray, upper: FloatArray) -> Judgement:
 
 @contextmanager
 def part_workers(judge: PartJudge, jobs: int) -> Iterator[PartWorkers]:
-    """Workers for the time of a context; at its end whatever is not finished is given up."""
+    """Workers for the time of a context; at its end whatever is not finished is given up, at its next segment."""
     # forked workers inherit the state of modules, and nothing else without sending it
-    global _judge
-    _judge = judge
-    # an interrupt is for the process that began the work
-    quiet = (signal.SIGINT, signal.SIG_IGN)
+    global _judge, _given_up
     fork = multiprocessing.get_context("fork")
-    executor = ProcessPoolExecutor(jobs, mp_context=fork, initializer=signal.signal, initargs=quiet)
+    _judge, _given_up = judge, fork.Event()
+    executor = ProcessPoolExecutor(jobs, mp_context=fork, initializer=_begin)
     try:
         yield PartWorkers(executor, jobs)
     finally:
-        _judge = None
+        _given_up.set()
         executor.shutdown(wait=True, cancel_futures=True)
+        _judge = _given_up = None

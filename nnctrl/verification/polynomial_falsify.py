@@ -14,6 +14,7 @@ import numpy as np
 
 from nnctrl._typing import FloatArray
 from nnctrl.branching.meter import BudgetSpentError, Meter
+from nnctrl.errors import InputError
 from nnctrl.progress import Progress
 from nnctrl.reachability.polynomial_flow import FlowSettings, PolynomialFlow
 from nnctrl.reachability.validated_step import EnclosureError
@@ -199,11 +200,17 @@ class PolynomialFalsifier:
         except EnclosureError:
             # what is not enclosed is not proved
             replay.certain = False
-        if not replay.certain:
-            if keep and self.candidate is None:
-                self.candidate = replay.counterexample(x0, d)
+        if not replay.certain and (not keep or self.candidate is not None):
             return None
-        return replay.counterexample(x0, d)
+        try:
+            shown = replay.counterexample(x0, d)
+        except InputError:
+            # the trajectory ends before the sample that it would be shown up to: it leaves the domain, or escapes
+            return None
+        if replay.certain:
+            return shown
+        self.candidate = shown
+        return None
 
     def _start(self, parameter: FloatArray) -> FloatArray | None:
         """A state near that of `parameter` that certainly lies in the initial set, or None."""
@@ -216,6 +223,7 @@ class PolynomialFalsifier:
         return None
 
 
+@np.errstate(all="ignore")  # what overflows is no margin
 def _trajectory_margins(watch: Watch, signals: FloatArray, problem: PolynomialProblem) -> tuple[FloatArray, FloatArray]:
     """Margins [batch] of whole trajectories: the worst time, for Reach the best; nan counts as nothing, and no
     time at all as infinitely good. And what they may be less by at times between those looked at.

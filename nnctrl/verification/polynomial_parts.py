@@ -28,6 +28,8 @@ SHOWN_GENERATORS = 2
 HALVINGS = 5
 """A stretch of time is halved so many times before a requirement on it counts as open."""
 
+DEFINED_EVERYWHERE = frozenset({"sin", "cos", "exp", "tanh", "atan", "sinh", "cosh"})
+"""Operations that have no enclosure only where their argument has grown without bound."""
 
 TimedSet = tuple[float, float, Zonotope]
 """An enclosure of the states between two times in samples."""
@@ -108,7 +110,8 @@ class _Following:
                 if found is not None and not self.to_the_end:
                     break
         except EnclosureError as error:
-            trouble, diverged = error.operation, error.operation is None
+            trouble = None if error.operation in DEFINED_EVERYWHERE else error.operation
+            diverged = trouble is None
             self.margins[:] = -math.inf
             found = 0
         if found is None:

@@ -125,7 +125,12 @@ class PolynomialProblem:
 
     @cached_property
     def _points(self) -> PointLoop:
-        return PointLoop(self.loop)
+        """As fine as the first sample needs, from the middle and two ends of the initial set."""
+        initial, box = self.initial, self.loop.step.disturbance
+        middle = 0.5 * initial.lower + 0.5 * initial.upper
+        z = self.loop.start(initial.states(np.stack([initial.lower, middle, initial.upper])))
+        d = np.zeros(0) if box is None else 0.5 * box.lower + 0.5 * box.upper
+        return PointLoop(self.loop).refined(z, np.broadcast_to(d, (len(z), len(d))))
 
     @property
     def pieces(self) -> int:
