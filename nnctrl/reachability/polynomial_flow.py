@@ -25,7 +25,7 @@ from nnctrl.systems.closed_loop import ClosedLoop
 from nnctrl.systems.fit import sample_period
 from nnctrl.systems.nonlinear_step import NonlinearStepMap
 from nnctrl.systems.point_loop import PointLoop
-from nnctrl.systems.polynomial_tape import polynomial_image
+from nnctrl.systems.polynomial_tape import polynomial_image, undefined_operation
 
 SLOT_WEIGHT = 2
 """Weight of the symbols that take in independent ones: they occur with lower degrees than those of the initial set."""
@@ -246,6 +246,10 @@ class Run:
             yield Instant(float(self.sample), float(self.sample), flow.with_outputs(x, u))
             arguments = x.beside(u).beside(flow.constants(x, fixed))
             following = polynomial_image(plant.tape, arguments)
+            if np.isinf(following.radius).all():
+                operation = undefined_operation(plant.tape, arguments)
+                if operation is not None:
+                    raise EnclosureError(operation)
             self.z = following.beside(rest)
             return
         for stretch, inputs in held.steps(x, u, fixed):

@@ -76,6 +76,8 @@ class Step:
 
     def at(self, time: float) -> PolynomialZonotope:
         """The states [n] at one time of [0, h]."""
+        if time == 0.0:
+            return self.origin
         n, _, size = self.c.shape
         c, g, r = np.empty((n, size)), np.empty((n, self.g.shape[2])), np.empty(n)
         rest = self.last if time == self.h else self.rest
@@ -192,10 +194,12 @@ class HeldDynamics:
         return step, level, bool((error * 2.0 ** (jets.order + 1) <= allowed).all())
 
     def _allowed(self, jets: _Jets) -> FloatArray:
-        """The remainder [n] that a whole period may have."""
+        """The remainder [n] that a whole period may have: relative to the width that a state has, or gains at the rate
+        that it has now; of the powers of time only the first that moves it counts, for those of a stiff plant explode.
+        """
         powers = self.period ** np.arange(jets.order + 1)
-        half = (0.5 * (jets.high - jets.low)) @ powers
-        size = np.maximum(np.abs(jets.low), np.abs(jets.high)) @ powers
+        half = _leading(0.5 * (jets.high - jets.low) * powers)
+        size = _leading(np.maximum(np.abs(jets.low), np.abs(jets.high)) * powers)
         return np.asarray(self.tolerance * half + NEGLIGIBLE * size + NOTHING)
 
     def _jets(self, x: PolynomialZonotope, u: PolynomialZonotope, w: FloatArray | None, order: int) -> _Jets:
@@ -239,3 +243,11 @@ class HeldDynamics:
     def _reach_of_disturbance(self) -> FloatArray:
         middle = 0.5 * self.disturbance[0] + 0.5 * self.disturbance[1]
         return np.asarray(widen_up(np.maximum(self.disturbance[1] - middle, middle - self.disturbance[0])))
+
+
+def _leading(terms: FloatArray) -> FloatArray:
+    """Of terms [n, k + 1] >= 0 the sum of the first two, or the first one behind them that is not 0."""
+    total = terms[:, 0] + terms[:, 1]
+    for k in range(2, terms.shape[1]):
+        total = np.where(total > 0.0, total, terms[:, k])
+    return total

@@ -12,8 +12,8 @@ from nnctrl.systems.expert import Expert
 from nnctrl.systems.plant import Plant
 from nnctrl.systems.switched import SwitchedController
 
-SNAP = 1e-9
-"""Times within this share of a sample period of a sample are that sample: 0.3 is the third sample of period 0.1."""
+SNAP = 1e-12
+"""Times this near to a sample, relative to its number, are that sample: 0.3 is the third sample of period 0.1."""
 
 INPUT_ARGUMENT = 1
 """Position of u among the arguments (x, u, w, p) of a plant's tapes."""
@@ -97,4 +97,4 @@ def sample_period(plant: Plant, controller: Controller | SwitchedController | Ex
 def in_samples(time: float, period: float) -> float:
     """A time as a number of samples, whole where it is within `SNAP` of a whole one."""
     count = time / period
-    return float(round(count)) if abs(count - round(count)) <= SNAP else count
+    return float(round(count)) if abs(count - round(count)) <= SNAP * (1.0 + count) else count

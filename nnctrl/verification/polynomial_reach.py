@@ -70,7 +70,7 @@ class PolynomialReach:
         if ended:
             reason = reason_of(ended[0])
         notes = trouble(self.problem, ended[0]) if ended else self._width_note([leaf.found for leaf in leaves])
-        pipe = flowpipe_of(self.problem, [leaf.found.sets for leaf in leaves])
+        pipe = flowpipe_of(self.problem, [leaf.found.sets for leaf in leaves], whole=not ended)
         segments = sum(leaf.found.segments for leaf in leaves)
         statistics = Statistics(nodes=self.judge.meter.nodes, parts=len(leaves), steps=segments)
         return Outcome(None, reason, flowpipe=pipe, statistics=statistics, notes=notes)

@@ -301,6 +301,14 @@ def test_a_crossed_kink_costs_little_width() -> None:
     assert high[0] - low[0] <= 1.2 * truth
 
 
+def test_a_stiff_decay_ends_near_its_limit() -> None:
+    """x' = -60 x over one period of 1: the powers of the period explode, the enclosure does not."""
+    plant = plant_of(lambda x, u, w, p: (-60 * x[0],), 1)
+    last = check(plant, lambda x, t: [x[0] * mpmath.exp(-60 * t)], box_rows([0.9], [1.1]), periods=1, period=1.0)
+    low, high = last.at_end().ranges()
+    assert -1e-6 < low[0] <= high[0] < 1e-6
+
+
 def test_functions_of_inputs_alone_need_no_derivative() -> None:
     """The root and the kink of a held input at 0."""
     plant = plant_of(lambda x, u, w, p: (casadi.sqrt(u[0]) + casadi.fabs(u[1]) - x[0],), 1, 2)

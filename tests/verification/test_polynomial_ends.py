@@ -16,7 +16,7 @@ import casadi
 import numpy as np
 import pytest
 
-from nnctrl import Avoid, Box, Budget, Problem, Stay, reach, registry, verify
+from nnctrl import Avoid, Box, Budget, Controller, Plant, Problem, Spec, Stay, compose, reach, registry, verify
 from nnctrl.branching.meter import Meter
 from nnctrl.cli.main import run
 from nnctrl.errors import UnsupportedError
@@ -59,6 +59,22 @@ def test_a_domain_that_is_left_is_named_with_the_time(field: Any, operation: str
     (note,) = [note for note in result.notes if "not defined" in note]
     assert f"the operation '{operation}' is not defined on all of the enclosure after 0." in note
     assert note.endswith(" s")
+
+
+def test_a_discrete_plant_leaves_its_domain_at_a_step() -> None:
+    """x+ = sqrt(x) - 1/2 is negative after two steps from 0.3 .. 0.4."""
+
+    class Root(Plant):
+        states, inputs, dt = {"x": "1"}, {"u": "1"}, 1.0
+
+        def dynamics(self, x: Any, u: Any) -> Any:
+            return casadi.sqrt(x[0]) - 0.5 + u[0]
+
+    loop = compose(Root(), Controller(constant_network(1, 0.0)))
+    question = Problem(loop, Box([0.3], [0.4]), Spec((Stay(Box([-9.0], [9.0])),)), 5, "root")
+    result = verify(question, engine="polynomial", budget=ALONE)
+    assert (result.verdict, result.reason) == (Verdict.UNKNOWN, "domain-left")
+    assert any("'sqrt' is not defined on all of the enclosure after 2 steps" in note for note in result.notes)
 
 
 def test_flowpipes_say_where_they_end() -> None:
