@@ -13,7 +13,7 @@ from nnctrl.progress import SilentProgress
 from nnctrl.reachability.discrete import DiscreteReach, DiscreteReachability, DiscreteReachSettings
 from nnctrl.suite import Conditions
 from nnctrl.threads import single_threaded
-from nnctrl.verification.compiled import CompiledProblem
+from nnctrl.verification.branch_and_bound.compiled import CompiledProblem
 from nnctrl.verification.problem import Problem, ProblemDefinition
 
 SYSTEMS: Mapping[str, type[ProblemDefinition]] = {

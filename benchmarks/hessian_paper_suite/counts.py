@@ -30,7 +30,7 @@ from nnctrl.branching.splitting import Branching, LongestEdge
 from nnctrl.progress import SilentProgress
 from nnctrl.reachability.discrete import DiscreteReachability, DiscreteReachSettings
 from nnctrl.sets.rounding import widen_up
-from nnctrl.verification.compiled import CompiledProblem
+from nnctrl.verification.branch_and_bound.compiled import CompiledProblem
 from nnctrl.verification.problem import Problem
 
 EPS = 1e-2

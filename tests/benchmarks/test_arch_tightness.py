@@ -12,8 +12,8 @@ from nnctrl import Problem, reach, registry
 from nnctrl.reachability.polynomial_flow import PolynomialFlow
 from nnctrl.reachability.rotation import principal_directions
 from nnctrl.sets.polynomial_zonotope import PolynomialZonotope
-from nnctrl.verification.polynomial_engine import flow_settings
-from nnctrl.verification.polynomial_problem import PolynomialProblem
+from nnctrl.verification.polynomial.engine import flow_settings
+from nnctrl.verification.polynomial.problem import PolynomialProblem
 from nnctrl.verification.settings import PolynomialSettings
 from tests.benchmarks.arch_instances import built
 from tests.shared import shared_path

@@ -18,7 +18,7 @@ from nnctrl.sets.box import Box
 from nnctrl.sets.zonotope import Zonotope
 from nnctrl.specs.spec import Spec, Stay
 from nnctrl.systems.closed_loop import ClosedLoop
-from nnctrl.verification.compiled import CompiledProblem
+from nnctrl.verification.branch_and_bound.compiled import CompiledProblem
 from nnctrl.verification.problem import Problem
 from tests import high_precision
 from tests.loops import integrator_loop, simulate_exactly

@@ -26,10 +26,10 @@ from nnctrl.systems.closed_loop import ClosedLoop
 from nnctrl.systems.composer import compose
 from nnctrl.systems.controller import Controller
 from nnctrl.systems.linear_plant import LinearPlant
-from nnctrl.verification.branch_and_bound import BranchAndBoundEngine
-from nnctrl.verification.compiled import CompiledProblem
+from nnctrl.verification.branch_and_bound.compiled import CompiledProblem
+from nnctrl.verification.branch_and_bound.engine import BranchAndBoundEngine
+from nnctrl.verification.branch_and_bound.falsify import Falsifier
 from nnctrl.verification.decide import falsify, reach, verify
-from nnctrl.verification.falsify import Falsifier
 from nnctrl.verification.problem import Problem
 from nnctrl.verification.settings import Budget
 from nnctrl.verification.verdict import Reason, Result, Verdict

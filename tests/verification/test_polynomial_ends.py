@@ -23,9 +23,9 @@ from nnctrl.errors import UnsupportedError
 from nnctrl.networks.onnx_export import write_onnx
 from nnctrl.reachability.polynomial_flow import FlowSettings
 from nnctrl.verification.decide import engine_for
-from nnctrl.verification.part_workers import part_workers
-from nnctrl.verification.polynomial_parts import PartJudge
-from nnctrl.verification.polynomial_problem import PolynomialProblem
+from nnctrl.verification.polynomial.parts import PartJudge
+from nnctrl.verification.polynomial.problem import PolynomialProblem
+from nnctrl.verification.polynomial.workers import part_workers
 from nnctrl.verification.problem import ProblemDefinition
 from nnctrl.verification.verdict import Result, Verdict
 from tests.closed_form import below, constant_network, discrete, integrator, linear_network, oscillator, problem
@@ -125,7 +125,7 @@ def hard(horizon: float = 4.0, period: float = 0.02) -> Problem:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_time_is_kept(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With several processes the time runs out in the middle of the pool's work."""
-    monkeypatch.setattr("nnctrl.verification.polynomial_proof.ALONE_S", 0.5)
+    monkeypatch.setattr("nnctrl.verification.polynomial.proof.ALONE_S", 0.5)
     result = verify(hard(), engine="polynomial", budget=Budget(timeout_s=2.0, jobs=jobs))
     assert (result.verdict, result.reason) == (Verdict.UNKNOWN, "time-budget")
     # a twentieth more for what can be said of single requirements
@@ -135,7 +135,7 @@ def test_time_is_kept(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_nodes_are_kept(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnctrl.verification.polynomial_proof.ALONE_S", 0.0)
+    monkeypatch.setattr("nnctrl.verification.polynomial.proof.ALONE_S", 0.0)
     tight = problem(oscillator(), constant_network(2, 0.0), Box([-1, -1], [1, 1]), below(1.4143))
     result = verify(tight, engine="polynomial", budget=Budget(timeout_s=60.0, nodes=6, jobs=jobs))
     assert (result.verdict, result.reason) == (Verdict.UNKNOWN, "node-budget")
@@ -167,8 +167,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 from nnctrl import registry
 from nnctrl.cli.main import main
-from nnctrl.verification import polynomial_engine, polynomial_proof
-from nnctrl.verification.part_workers import PartWorkers
+from nnctrl.verification.polynomial import engine as polynomial_engine, proof as polynomial_proof
+from nnctrl.verification.polynomial.workers import PartWorkers
 from nnctrl.verification.problem import Problem, ProblemDefinition
 from tests.verification.test_polynomial_ends import hard
 

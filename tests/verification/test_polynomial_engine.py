@@ -12,8 +12,8 @@ from nnctrl.branching.meter import Meter
 from nnctrl.reachability.polynomial_flow import FlowSettings
 from nnctrl.sets.base import AbstractSet
 from nnctrl.sets.rounding import grow_up
-from nnctrl.verification.polynomial_parts import PartJudge
-from nnctrl.verification.polynomial_problem import PolynomialProblem
+from nnctrl.verification.polynomial.parts import PartJudge
+from nnctrl.verification.polynomial.problem import PolynomialProblem
 from nnctrl.verification.verdict import Result, Verdict
 from tests.closed_form import (
     CASES,
@@ -291,7 +291,7 @@ def test_more_parts_make_flowpipes_tighter() -> None:
 
 
 def test_the_number_of_processes_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnctrl.verification.polynomial_proof.ALONE_S", 0.0)
+    monkeypatch.setattr("nnctrl.verification.polynomial.proof.ALONE_S", 0.0)
     plant = plant_of(lambda x, u, w, p: (x[1], -casadi.sin(2 * x[0]) + u[0]), 2, 1)
     requirements = below(2.21), Stay(Box([-3.5], [3.5]), on=("x1",))
     question = problem(plant, linear_network([[-0.5, 0.25]]), Box([-1.0, -1.0], [1.0, 1.0]), *requirements, horizon=2.0)

@@ -11,7 +11,7 @@ from nnctrl import Avoid, Box, Budget, Problem, Reach, Stay, verify
 from nnctrl.errors import InputError
 from nnctrl.specs.moving import Moving
 from nnctrl.specs.spec import Requirement
-from nnctrl.verification.polynomial_problem import PolynomialProblem, lagrange_weights
+from nnctrl.verification.polynomial.problem import PolynomialProblem, lagrange_weights
 from nnctrl.verification.verdict import Result, Verdict
 from tests.closed_form import below, constant_network, integrator, linear_network, moved, mpf, problem, turning
 

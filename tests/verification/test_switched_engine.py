@@ -19,9 +19,9 @@ from nnctrl.specs.spec import Requirement
 from nnctrl.systems.composer import compose
 from nnctrl.systems.switched import InputRule, SwitchedController, SwitchedLoop
 from nnctrl.verification.decide import engine_for
-from nnctrl.verification.switched_engine import SwitchedEngine, SwitchedSettings, halves
-from nnctrl.verification.switched_parts import replayed
-from nnctrl.verification.switched_problem import SwitchedProblem
+from nnctrl.verification.switched.engine import SwitchedEngine, SwitchedSettings, halves
+from nnctrl.verification.switched.parts import replayed
+from nnctrl.verification.switched.problem import SwitchedProblem
 from nnctrl.verification.verdict import Reason, Result, Verdict
 from tests.small_loop import CartProblem
 from tests.switched_loops import (

@@ -20,7 +20,7 @@ from nnctrl.bounds.view import tensor
 from nnctrl.branching.meter import Meter
 from nnctrl.specs.monitor import Monitor
 from nnctrl.systems.simulation import Trajectory, simulate
-from nnctrl.verification.compiled import CompiledProblem
+from nnctrl.verification.branch_and_bound.compiled import CompiledProblem
 from nnctrl.verification.verdict import Counterexample
 
 AGREEMENT = 1e-6

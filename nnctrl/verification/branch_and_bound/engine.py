@@ -1,6 +1,6 @@
 """The engine `branch-and-bound`, for discrete plants.
 
-What it does is in `branch_and_bound_runs`, which computes with torch and is loaded when the engine runs: to ask an
+What it does is in `runs`, which computes with torch and is loaded when the engine runs: to ask an
 engine for its keys or its objection should take no time.
 """
 
@@ -35,20 +35,20 @@ class BranchAndBoundEngine(AbstractEngine):
 
     def verify(self, problem: Problem, settings: Settings, meter: Meter, progress: Progress) -> Outcome:
         """See `AbstractEngine.verify`."""
-        from nnctrl.verification import branch_and_bound_runs
+        from nnctrl.verification.branch_and_bound import runs
 
-        return branch_and_bound_runs.verify(problem, settings, meter, progress)
+        return runs.verify(problem, settings, meter, progress)
 
     def falsify(
         self, problem: Problem, settings: Settings, meter: Meter, progress: Progress, *, samples: int, seed: int
     ) -> Outcome:
         """See `AbstractEngine.falsify`."""
-        from nnctrl.verification import branch_and_bound_runs
+        from nnctrl.verification.branch_and_bound import runs
 
-        return branch_and_bound_runs.falsify(problem, settings, meter, progress, samples=samples, seed=seed)
+        return runs.falsify(problem, settings, meter, progress, samples=samples, seed=seed)
 
     def reach(self, problem: Problem, settings: Settings, meter: Meter, progress: Progress) -> Outcome:
         """See `AbstractEngine.reach`: support functions in principal directions of every step."""
-        from nnctrl.verification import branch_and_bound_runs
+        from nnctrl.verification.branch_and_bound import runs
 
-        return branch_and_bound_runs.reach(problem, settings, meter, progress)
+        return runs.reach(problem, settings, meter, progress)

@@ -13,11 +13,11 @@ from nnctrl.branching.meter import BudgetSpentError, Meter
 from nnctrl.progress import Progress
 from nnctrl.reachability.polynomial_flow import FlowSettings
 from nnctrl.verification.engine import Outcome
-from nnctrl.verification.part_workers import Part, PartWorkers, can_fork, part_workers
-from nnctrl.verification.polynomial_falsify import PolynomialFalsifier
-from nnctrl.verification.polynomial_parts import Judgement, PartJudge, TimedSet
-from nnctrl.verification.polynomial_problem import PolynomialProblem
-from nnctrl.verification.polynomial_reach import flowpipe_of, reason_of, split, trouble
+from nnctrl.verification.polynomial.falsify import PolynomialFalsifier
+from nnctrl.verification.polynomial.parts import Judgement, PartJudge, TimedSet
+from nnctrl.verification.polynomial.problem import PolynomialProblem
+from nnctrl.verification.polynomial.reach import flowpipe_of, reason_of, split, trouble
+from nnctrl.verification.polynomial.workers import Part, PartWorkers, can_fork, part_workers
 from nnctrl.verification.rows import falsified, rows
 from nnctrl.verification.settings import PolynomialSettings
 from nnctrl.verification.verdict import Reason, Statistics, Verdict

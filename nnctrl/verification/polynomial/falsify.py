@@ -19,8 +19,8 @@ from nnctrl.progress import Progress
 from nnctrl.reachability.polynomial_flow import FlowSettings, PolynomialFlow
 from nnctrl.reachability.validated_step import EnclosureError
 from nnctrl.verification.falsification import Falsification
-from nnctrl.verification.polynomial_problem import PolynomialProblem, Watch
-from nnctrl.verification.polynomial_replay import Replay, point_settings
+from nnctrl.verification.polynomial.problem import PolynomialProblem, Watch
+from nnctrl.verification.polynomial.replay import Replay, point_settings
 from nnctrl.verification.verdict import Counterexample
 
 BATCH = 256

@@ -10,11 +10,11 @@ from nnctrl.errors import UnsupportedError
 from nnctrl.progress import Progress
 from nnctrl.reachability.polynomial_flow import FlowSettings
 from nnctrl.verification.engine import AbstractEngine, Outcome
-from nnctrl.verification.polynomial_falsify import PolynomialFalsifier
-from nnctrl.verification.polynomial_parts import PartJudge
-from nnctrl.verification.polynomial_problem import PolynomialProblem
-from nnctrl.verification.polynomial_proof import PolynomialProof
-from nnctrl.verification.polynomial_reach import PolynomialReach
+from nnctrl.verification.polynomial.falsify import PolynomialFalsifier
+from nnctrl.verification.polynomial.parts import PartJudge
+from nnctrl.verification.polynomial.problem import PolynomialProblem
+from nnctrl.verification.polynomial.proof import PolynomialProof
+from nnctrl.verification.polynomial.reach import PolynomialReach
 from nnctrl.verification.problem import Problem
 from nnctrl.verification.rows import falsified, unknown_rows
 from nnctrl.verification.settings import PolynomialSettings, Settings

@@ -19,10 +19,10 @@ from nnctrl.progress import Progress
 from nnctrl.reachability.discrete import DiscreteReachability, DiscreteReachSettings, StepBounds
 from nnctrl.reachability.flowpipe import Flowpipe, FlowpipeStep
 from nnctrl.threads import single_threaded
-from nnctrl.verification.compiled import CompiledProblem
+from nnctrl.verification.branch_and_bound.compiled import CompiledProblem
+from nnctrl.verification.branch_and_bound.falsify import Falsifier
+from nnctrl.verification.branch_and_bound.parts import ProofByParts
 from nnctrl.verification.engine import Outcome
-from nnctrl.verification.falsify import Falsifier
-from nnctrl.verification.parts import ProofByParts
 from nnctrl.verification.problem import Problem
 from nnctrl.verification.rows import falsified, unknown_rows
 from nnctrl.verification.settings import BranchAndBoundSettings, Settings

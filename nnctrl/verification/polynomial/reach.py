@@ -15,8 +15,8 @@ from nnctrl.progress import Progress
 from nnctrl.reachability.flowpipe import Flowpipe, FlowpipeStep
 from nnctrl.sets.rounding import TINY
 from nnctrl.verification.engine import Outcome
-from nnctrl.verification.polynomial_parts import Judgement, PartJudge, TimedSet
-from nnctrl.verification.polynomial_problem import PolynomialProblem
+from nnctrl.verification.polynomial.parts import Judgement, PartJudge, TimedSet
+from nnctrl.verification.polynomial.problem import PolynomialProblem
 from nnctrl.verification.verdict import Reason, Statistics
 
 SAMPLES = 512

@@ -16,9 +16,9 @@ from torch import Tensor
 from nnctrl.branching.meter import BudgetSpentError, Meter
 from nnctrl.progress import Progress
 from nnctrl.specs.monitor import Monitor
-from nnctrl.verification.compiled import CompiledProblem
+from nnctrl.verification.branch_and_bound.compiled import CompiledProblem
+from nnctrl.verification.branch_and_bound.replay import replay
 from nnctrl.verification.falsification import Falsification
-from nnctrl.verification.replay import replay
 from nnctrl.verification.verdict import Counterexample
 
 DESCENT_STEPS = 25

@@ -20,7 +20,7 @@ from nnctrl.reachability.validated_step import EnclosureError
 from nnctrl.sets.polynomial_zonotope import PolynomialZonotope
 from nnctrl.sets.reduction import enclosing_zonotope
 from nnctrl.sets.zonotope import Zonotope
-from nnctrl.verification.polynomial_problem import PolynomialProblem, Watch
+from nnctrl.verification.polynomial.problem import PolynomialProblem, Watch
 
 SHOWN_GENERATORS = 2
 """Generators per state of the sets that are kept for flowpipes, besides a box for the rest."""

@@ -16,7 +16,7 @@ from multiprocessing.synchronize import Event
 
 from nnctrl._typing import FloatArray
 from nnctrl.branching.meter import BudgetSpentError, Meter
-from nnctrl.verification.polynomial_parts import Judgement, PartJudge
+from nnctrl.verification.polynomial.parts import Judgement, PartJudge
 
 Part = tuple[FloatArray, FloatArray]
 

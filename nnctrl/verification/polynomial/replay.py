@@ -9,7 +9,7 @@ import numpy as np
 
 from nnctrl._typing import FloatArray
 from nnctrl.reachability.polynomial_flow import FlowSettings, Instant, Segment
-from nnctrl.verification.polynomial_problem import PolynomialProblem, Watch
+from nnctrl.verification.polynomial.problem import PolynomialProblem, Watch
 from nnctrl.verification.verdict import Counterexample
 
 INSTANTS = 8

@@ -18,8 +18,8 @@ from nnctrl.progress import Progress
 from nnctrl.specs.polynomial_margins import PolynomialMonitor
 from nnctrl.systems.simulation import simulate
 from nnctrl.verification.falsification import Falsification
-from nnctrl.verification.switched_parts import replayed
-from nnctrl.verification.switched_problem import SwitchedProblem
+from nnctrl.verification.switched.parts import replayed
+from nnctrl.verification.switched.problem import SwitchedProblem
 from nnctrl.verification.verdict import Counterexample
 
 BATCH = 256

@@ -18,9 +18,9 @@ from nnctrl.verification.engine import AbstractEngine, Outcome
 from nnctrl.verification.problem import Problem
 from nnctrl.verification.rows import falsified, rows, unknown_rows
 from nnctrl.verification.settings import Settings, setting
-from nnctrl.verification.switched_falsify import SwitchedFalsifier
-from nnctrl.verification.switched_parts import Judgement, PartJudge
-from nnctrl.verification.switched_problem import SwitchedProblem
+from nnctrl.verification.switched.falsify import SwitchedFalsifier
+from nnctrl.verification.switched.parts import Judgement, PartJudge
+from nnctrl.verification.switched.problem import SwitchedProblem
 from nnctrl.verification.verdict import Reason, Statistics, Verdict
 
 FALSIFY_SAMPLES = 256

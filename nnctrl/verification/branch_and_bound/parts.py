@@ -14,10 +14,10 @@ from nnctrl.progress import Progress
 from nnctrl.reachability.flowpipe import Flowpipe, FlowpipeStep
 from nnctrl.reachability.partition import PartsResult, enclose_parts
 from nnctrl.sets.zonotope import Zonotope
-from nnctrl.verification.compiled import CompiledProblem
+from nnctrl.verification.branch_and_bound.compiled import CompiledProblem
+from nnctrl.verification.branch_and_bound.falsify import Falsifier
 from nnctrl.verification.engine import Outcome
 from nnctrl.verification.falsification import Falsification
-from nnctrl.verification.falsify import Falsifier
 from nnctrl.verification.rows import falsified, rows
 from nnctrl.verification.settings import BranchAndBoundSettings
 from nnctrl.verification.verdict import Reason, Statistics, Verdict

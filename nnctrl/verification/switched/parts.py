@@ -18,7 +18,7 @@ from nnctrl.reachability.switched_flow import Branch, SwitchedFlow
 from nnctrl.sets.box import Box
 from nnctrl.sets.polynomial_zonotope import PolynomialZonotope
 from nnctrl.specs.polynomial_margins import PolynomialMonitor
-from nnctrl.verification.switched_problem import SwitchedProblem
+from nnctrl.verification.switched.problem import SwitchedProblem
 
 MOST_REPLAYED = 64
 """Branches of a replayed point beyond which nothing is proved: of a point there are several only through rounding."""

@@ -1,0 +1,1 @@
+"""The engine `branch-and-bound`: discrete plants, neuron-exact Taylor forms, torch."""

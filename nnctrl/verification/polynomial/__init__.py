@@ -1,0 +1,1 @@
+"""The engine `polynomial`: continuous and discrete plants, polynomial zonotopes, NumPy and numba."""

@@ -1,0 +1,1 @@
+"""The engine `switched`: controllers that switch among networks."""
