@@ -1,0 +1,1 @@
+"""The experiments of "Learning neural networks under input-output specifications"."""
