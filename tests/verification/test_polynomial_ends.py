@@ -23,6 +23,7 @@ from nnctrl.errors import UnsupportedError
 from nnctrl.networks.onnx_export import write_onnx
 from nnctrl.reachability.polynomial_flow import FlowSettings
 from nnctrl.verification.decide import engine_for
+from nnctrl.verification.polynomial import proof
 from nnctrl.verification.polynomial.parts import PartJudge
 from nnctrl.verification.polynomial.problem import PolynomialProblem
 from nnctrl.verification.polynomial.workers import part_workers
@@ -160,6 +161,21 @@ def test_work_that_nobody_waits_for_any_more_is_given_up() -> None:
         time.sleep(1.0)
         begun = time.monotonic()
     assert time.monotonic() - begun < 2.0
+
+
+def test_a_worker_that_the_machine_ends_is_a_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    parent, judge = os.getpid(), PartJudge.judge
+
+    def ended(self: PartJudge, *part: Any, **others: Any) -> Any:
+        if os.getpid() != parent:
+            os._exit(9)
+        return judge(self, *part, **others)
+
+    monkeypatch.setattr(PartJudge, "judge", ended)
+    monkeypatch.setattr(proof, "ALONE_S", 0.0)
+    result = verify(hard(), engine="polynomial", budget=Budget(timeout_s=20.0, jobs=2))
+    assert (result.verdict, result.reason) == (Verdict.UNKNOWN, "memory-budget")
+    assert any("parts of the initial set are open" in note for note in result.notes)
 
 
 INTERRUPTED = """

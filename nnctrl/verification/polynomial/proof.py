@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -96,6 +97,9 @@ class PolynomialProof:
                         return outcome
             except BudgetSpentError as error:
                 return self._unknown(Reason(error.reason), [*waiting, *workers.pending])
+            except BrokenProcessPool:
+                # workers end by themselves only when the machine ends them
+                return self._unknown(Reason.MEMORY_BUDGET, [*waiting, *workers.pending])
         return None
 
     def _show(self, left: int) -> None:
