@@ -305,6 +305,15 @@ def test_the_number_of_processes_changes_nothing(monkeypatch: pytest.MonkeyPatch
     assert alone.statistics.parts == together.statistics.parts > 4
 
 
+def test_a_goal_that_is_passed_within_one_step_is_found() -> None:
+    """x' = 1 from [0, 0.04]: the goal [0.45, 0.55] is left before the step of 1 s ends."""
+    goal = Box([0.45], [0.55])
+    question = problem(
+        integrator(), constant_network(1, 1.0), Box([0.0], [0.04]), Reach(goal, within=1.0), horizon=1.0, period=1.0
+    )
+    assert verify(question, engine="polynomial").verdict is Verdict.VERIFIED
+
+
 def test_a_set_is_reached_by_each_trajectory_at_its_own_time() -> None:
     """x' = 1 from [0, 0.5]: nobody is in [0.7, 0.85] together with all others, all pass through it."""
     goal = Box([0.7], [0.85])

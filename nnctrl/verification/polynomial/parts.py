@@ -22,6 +22,9 @@ from nnctrl.sets.reduction import enclosing_zonotope
 from nnctrl.sets.zonotope import Zonotope
 from nnctrl.verification.polynomial.problem import PolynomialProblem, Watch
 
+TRIED = 4
+"""A set that is to be reached at some time is looked for at so many equal distances in a stretch of time."""
+
 SHOWN_GENERATORS = 2
 """Generators per state of the sets that are kept for flowpipes, besides a box for the rest."""
 
@@ -167,7 +170,9 @@ class _Following:
         last: float,
         signals: Callable[[float, float], PolynomialZonotope],
     ) -> None:
-        """The best instant so far: time 0 and the ends of segments are tried, or the only time that counts."""
+        """The best instant so far: some of every segment are tried until one is good enough, then ends of segments; or
+        the only time that counts.
+        """
         if watch.is_at:
             if first == last == segment.last and not isinstance(segment, Instant):
                 # the next segment begins with this instant
@@ -176,7 +181,12 @@ class _Following:
         else:
             # an instant that is tried must lie in the window for certain
             end = min(watch.inner_last, segment.last)
-            intervals = [(time, time) for time in ((first, end) if first == 0.0 else (end,)) if time >= first]
+            if end < first:
+                return
+            held = watch.monitor.holds(self.margins[number]) or isinstance(segment, Instant)
+            shares = (1.0,) if held else tuple(k / TRIED for k in range(TRIED + 1))
+            times = [end if share == 1.0 else min(first + share * (end - first), end) for share in shares]
+            intervals = [(time, time) for time in times]
         for interval in intervals:
             rows = signals(*interval)
             margin = watch.monitor.certified(rows, self.problem.times(*interval))
