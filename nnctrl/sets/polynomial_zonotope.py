@@ -104,15 +104,7 @@ class PolynomialZonotope:
         coefficients[:, 0] += shift
         return PolynomialZonotope(self.basis, coefficients, matrix @ self.generators, grow_up(radius, 2 * self.dim + 8))
 
-    def scaled(self, factors: FloatArray, offset: FloatArray) -> PolynomialZonotope:
-        """Row by row `factor x + offset`, both [n]."""
-        coefficients, generators = factors[:, None] * self.coefficients, factors[:, None] * self.generators
-        coefficients[:, 0] += offset
-        size = np.abs(factors) * self.magnitude + np.abs(offset)
-        radius = np.abs(factors) * self.radius + 4.0 * UNIT_ROUNDOFF * size + TINY
-        return PolynomialZonotope(self.basis, coefficients, generators, grow_up(radius, 8))
-
-    def rows(self, lanes: slice | FloatArray) -> PolynomialZonotope:
+    def rows(self, lanes: slice | BoolArray | IntArray) -> PolynomialZonotope:
         """The rows in `lanes`."""
         return PolynomialZonotope(self.basis, self.coefficients[lanes], self.generators[lanes], self.radius[lanes])
 
@@ -134,16 +126,6 @@ class PolynomialZonotope:
             np.concatenate([self.coefficients, other.coefficients]),
             np.concatenate(generators),
             np.concatenate([self.radius, other.radius]),
-        )
-
-    def where(self, first: BoolArray, other: PolynomialZonotope) -> PolynomialZonotope:
-        """These rows where `first` [n] holds, those of `other` elsewhere."""
-        mine, its = self._aligned(other)
-        return PolynomialZonotope(
-            self.basis,
-            np.where(first[:, None], self.coefficients, other.coefficients),
-            np.where(first[:, None], mine, its),
-            np.where(first, self.radius, other.radius),
         )
 
     def plus(self, other: PolynomialZonotope) -> PolynomialZonotope:

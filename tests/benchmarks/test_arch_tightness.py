@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from nnctrl import Problem, reach, registry
 from nnctrl.reachability.polynomial_flow import PolynomialFlow
 from nnctrl.reachability.rotation import principal_directions
+from nnctrl.sets.cutting import support_by_cutting
 from nnctrl.sets.polynomial_zonotope import PolynomialZonotope
 from nnctrl.verification.polynomial.engine import flow_settings
 from nnctrl.verification.polynomial.problem import PolynomialProblem
@@ -98,33 +98,13 @@ def final_rows(problem: PolynomialProblem, lower: np.ndarray, upper: np.ndarray)
     return last.signals(last.first, last.last)
 
 
-def support_of(rows: PolynomialZonotope, direction: np.ndarray) -> float:
-    """An upper bound of `direction x` on a set that is curved: where the bound is largest the set is cut, and again."""
-    row = rows.affine(direction[None])
-    exponents = row.basis.exponents
-    curved = exponents.sum(axis=1) > 1
-    tie = itertools.count()
-
-    def entry(part: PolynomialZonotope) -> tuple[float, int, PolynomialZonotope]:
-        return -float(part.ranges()[1][0]), next(tie), part
-
-    waiting = [entry(row)]
-    for _ in range(CUTS):
-        _, _, part = heapq.heappop(waiting)
-        # the symbol that most of what is not linear depends on
-        shares = np.abs(part.coefficients[0, curved]) @ exponents[curved]
-        for half in part.halves(int(np.argmax(shares))):
-            heapq.heappush(waiting, entry(half))
-    return -waiting[0][0]
-
-
 def certified_support(problem: PolynomialProblem, directions: np.ndarray, pieces: int) -> np.ndarray:
     """Upper bounds [p] of `directions x` at the horizon, with every parameter of the initial set cut into `pieces`."""
     edges = np.linspace(problem.initial.lower, problem.initial.upper, pieces + 1)
     axes = np.arange(problem.initial.size)
     cells = map(np.array, itertools.product(range(pieces), repeat=len(axes)))
     parts = [final_rows(problem, edges[cell, axes], edges[cell + 1, axes]) for cell in cells]
-    return np.array([max(support_of(part, direction) for part in parts) for direction in directions])
+    return np.max([support_by_cutting(part, directions, CUTS) for part in parts], axis=0)
 
 
 def ratios(certified: np.ndarray, attained: Attained, directions: np.ndarray) -> np.ndarray:

@@ -203,7 +203,7 @@ def test_small_rows_far_from_the_origin(seed: int) -> None:
     offset = np.array([1e6 + 0.25, -3e6 - 0.5, 0.0])
     near = random_rows(rng, basis, 3, scale=1.0)
     size = float(near.magnitude.max())
-    near = near.scaled(np.full(3, 1e-3 / size), np.zeros(3))
+    near = near.affine(1e-3 / size * np.eye(3))
     coefficients = near.coefficients.copy()
     # multiples of 2^-29, so that the far rows are exactly the shifted near ones
     coefficients[:, 0] = np.round(coefficients[:, 0] * 2.0**29) * 2.0**-29

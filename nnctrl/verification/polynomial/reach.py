@@ -13,6 +13,7 @@ from nnctrl._typing import FloatArray
 from nnctrl.branching.meter import BudgetSpentError
 from nnctrl.progress import Progress
 from nnctrl.reachability.flowpipe import Flowpipe, FlowpipeStep
+from nnctrl.sets.cutting import support_by_cutting
 from nnctrl.sets.rounding import TINY
 from nnctrl.verification.engine import Outcome
 from nnctrl.verification.polynomial.parts import Judgement, PartJudge, TimedSet
@@ -21,6 +22,9 @@ from nnctrl.verification.verdict import Reason, Statistics
 
 SAMPLES = 512
 """Simulated trajectories that the widths at the horizon are compared with."""
+
+CUTS = 16
+"""Cuts of the symbols' box when those widths are bounded."""
 
 SMALLEST_PART = 2.0**-20
 
@@ -94,10 +98,12 @@ class PolynomialReach:
 
     def _width_note(self, found: list[Judgement]) -> tuple[str, ...]:
         """How wide the sets at the horizon are together, compared with simulated trajectories."""
-        ends = [judgement.end.ranges() for judgement in found if judgement.end is not None]
-        width = np.max([high for _, high in ends], axis=0) - np.min([low for low, _ in ends], axis=0)
+        states = self.problem.loop.plant.state_size
+        axes = np.concatenate([np.eye(states), -np.eye(states)])
+        ends = [support_by_cutting(judgement.end, axes, CUTS) for judgement in found if judgement.end is not None]
+        width = np.max(ends, axis=0).reshape(2, states).sum(axis=0)
         simulated = self._simulated_width()
-        moving = simulated > 1e-9 * np.max(np.abs(ends[0]), axis=0)
+        moving = simulated > 1e-9 * np.abs(ends[0]).reshape(2, states).max(axis=0)
         if not moving.any() or not np.isfinite(simulated).all():
             return ()
         worst = float((width[moving] / (simulated[moving] + TINY)).max())
