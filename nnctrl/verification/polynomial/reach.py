@@ -106,8 +106,9 @@ class PolynomialReach:
         moving = simulated > 1e-9 * np.abs(ends[0]).reshape(2, states).max(axis=0)
         if not moving.any() or not np.isfinite(simulated).all():
             return ()
-        worst = float((width[moving] / (simulated[moving] + TINY)).max())
-        return (f"widths of the states at the horizon: at most {worst:.3g} times the simulated ones",)
+        ratios = np.where(moving, width / (simulated + TINY), 0.0)
+        name = list(self.problem.loop.plant.states)[int(np.argmax(ratios))]
+        return (f"widths of the states at the horizon: at most {ratios.max():.3g} times the simulated ones ({name})",)
 
     def _simulated_width(self) -> FloatArray:
         problem, rng = self.problem, np.random.default_rng(0)
