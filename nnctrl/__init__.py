@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nnctrl.errors import NnctrlError as NnctrlError
+    from nnctrl.learning.task import Task as Task
+    from nnctrl.learning.task import TaskDefinition as TaskDefinition
     from nnctrl.networks.load import load_network as load_network
     from nnctrl.networks.network import Network as Network
     from nnctrl.networks.onnx_export import write_onnx as write_onnx
@@ -83,6 +85,8 @@ _HOMES = {
     "Stay": "specs.spec",
     "Sublevel": "specs.sublevel",
     "SwitchedController": "systems.switched",
+    "Task": "learning.task",
+    "TaskDefinition": "learning.task",
     "Verdict": "verification.verdict",
     "Zonotope": "sets.zonotope",
     "check_controller": "systems.check",

@@ -1,0 +1,1 @@
+"""Tasks for `nnctrl synthesize`: sets, requirements and limits only, no network."""
