@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnctrl import Box, Budget, InputError, Task, Verdict, registry, simulate, verify
+from nnctrl import Box, Budget, Task, Verdict, registry, simulate, verify
 from nnctrl.branching.meter import Meter
+from nnctrl.errors import InputError
 from nnctrl.learning.certified.method import CertifiedMethod, CertifiedSettings
 from nnctrl.learning.method import Attempt
 from nnctrl.progress import SilentProgress

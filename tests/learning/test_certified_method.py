@@ -26,6 +26,7 @@ from nnctrl.specs.moving import Moving
 from nnctrl.specs.spec import Avoid, Reach, Spec, Stay
 from nnctrl.specs.sublevel import Sublevel
 from nnctrl.systems.expert import Expert
+from nnctrl.systems.linear_plant import LinearPlant
 from nnctrl.verification.decide import verify
 
 QUICK = CertifiedSettings(point_steps=300, box_steps=80, restarts=2, points=32)
@@ -193,3 +194,18 @@ def test_scaling_takes_the_limits_of_the_inputs_from_requirements_before_ranges(
     assert scaling.state_shift[0] == pytest.approx(0.5 * (-0.4 + 1.15))
     network = Trainable.random(task, (4,), np.random.default_rng(0)).network("test")
     assert np.abs(network(task.initial_set.sample(np.random.default_rng(0), 50))).max() < 2.0
+
+
+def test_a_price_on_the_width_makes_the_sets_narrower_at_the_goal():
+    undisturbed = LinearPlant([[1.0, 0.2], [0.0, 1.0]], [[0.02], [0.2]], dt=0.2)
+    task = dataclasses.replace(affine_task(), plant=undisturbed)
+    widths = []
+    for price in (0.0, 2.0):
+        network = attempted(task, dataclasses.replace(QUICK, width=price)).network
+        flow = Flow.of(task)
+        requirements = TrainingRequirements.of(task, flow, 0.1)
+        start = flow.part(flow.initial.lower[None], flow.initial.upper[None])
+        found = requirements.over_boxes(flow.moments(NetworkView.of(network), start))
+        assert float(found.worst) <= -0.05
+        widths.append(float(found.width))
+    assert widths[1] < 0.95 * widths[0]

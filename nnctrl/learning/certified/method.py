@@ -48,6 +48,13 @@ class CertifiedSettings(SynthesisSettings):
     points: int = setting(64, "initial states whose trajectories a step looks at", minimum=2, maximum=100_000)
     learning_rate: float = setting(1e-2, "step size of Adam; half of it on enclosures", above=0.0, maximum=1.0)
     weight_decay: float = setting(1e-5, "price of squared scaled weights", minimum=0.0, maximum=1e3)
+    width: float = setting(
+        0.0,
+        "price of the half-width of the sets when they are due in sets to reach; with one, all steps on enclosures are "
+        "used",
+        minimum=0.0,
+        maximum=1e3,
+    )
     imitation: float = setting(0.1, "price of the mean squared difference to the expert", minimum=0.0, maximum=1e6)
     restarts: int = setting(
         5, "random networks to begin with, at most, while trajectories violate a requirement", minimum=1, maximum=1000
@@ -115,6 +122,7 @@ class CertifiedMethod(AbstractMethod):
             Focus.nothing(task.plant.state_size) if focus is None else focus,
             None if expert is None else _demonstrations(task, expert, rng),
             settings.points,
+            settings.width,
             settings.imitation,
             settings.weight_decay,
             rng,
@@ -134,8 +142,6 @@ class CertifiedMethod(AbstractMethod):
             training.objective = dataclasses.replace(objective, flow=accurate)
             training.on_points()
         holds = training.on_boxes()
-        if not holds:
-            training.restore_best()
         made = training.network.network(f"certified training for '{task.name}' with seed {settings.seed}")
         return Attempt(made, _reason(training, holds, meter), curve=(*before, *training.curve))
 

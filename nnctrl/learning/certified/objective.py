@@ -24,7 +24,8 @@ FOCUS_BOXES = 8
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """The parts of the loss; `points` is the number of fresh initial states of a step.
+    """The parts of the loss; `points` is the number of fresh initial states of a step, `width` the price of the
+    half-width of the sets that are due in sets to reach.
 
     `demonstrations`: states and the expert's inputs for them, None without an expert; `imitation` is the price of the
     mean squared difference to them in scaled inputs, `decay` that of squared scaled weights.
@@ -36,6 +37,7 @@ class Objective:
     focus: Focus
     demonstrations: Dataset | None
     points: int
+    width: float
     imitation: float
     decay: float
     rng: np.random.Generator

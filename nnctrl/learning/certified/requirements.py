@@ -45,6 +45,11 @@ class TrainingRequirement:
             return self._of_expression(target, moment)
         return -self.monitor.certified(moment.number, moment.signals).margin / self.scale
 
+    def width(self, moment: Moment) -> Tensor:
+        """Mean half-width of the set at one moment in the requirement's coordinates, over coordinates and batch."""
+        form = moment.signals.rows(self.monitor.lanes)
+        return (form.spread() + form.rounding).mean() / self.scale
+
     def _of_expression(self, target: Sublevel, moment: Moment) -> Tensor:
         numbers = numbers_of(moment.signals.rows(self.monitor.lanes))
         (entries,) = target.value_tape.evaluate([numbers])
@@ -68,10 +73,13 @@ class TrainingRequirement:
 
 @dataclass(frozen=True, eq=False)
 class Shortfall:
-    """`worst`: the greatest violation of any requirement; `loss`: what is missing, added up (0-dimensional tensors)."""
+    """`worst`: the greatest violation of any requirement; `loss`: what is missing, added up; `width`: mean half-width
+    of the sets when they are due in sets to reach, 0 for points (0-dimensional tensors).
+    """
 
     worst: Tensor
     loss: Tensor
+    width: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,20 +102,24 @@ class TrainingRequirements:
     def over_boxes(self, moments: Iterable[Moment]) -> Shortfall:
         """Bounds for all boxes of the batch."""
         rows: list[list[Tensor]] = [[] for _ in self.items]
+        widths = [torch.zeros((), dtype=torch.float64)]
         for moment in moments:
             for item, values in zip(self.items, rows, strict=True):
                 if item.monitor.active(moment.number):
                     values.append(item.over_boxes(moment))
-        return self._added([torch.stack(values, -1) for values in rows])
+                if item.monitor.is_reach and item.monitor.last == moment.number:
+                    widths.append(item.width(moment))
+        return self._added([torch.stack(values, -1) for values in rows], torch.stack(widths).sum())
 
     def over_points(self, signals: Tensor) -> Shortfall:
         """Values for trajectories of signals [batch, moments, all]."""
-        return self._added([item.over_points(signals) for item in self.items])
+        no_width = torch.zeros((), dtype=torch.float64)
+        return self._added([item.over_points(signals) for item in self.items], no_width)
 
-    def _added(self, violations: Sequence[Tensor]) -> Shortfall:
+    def _added(self, violations: Sequence[Tensor], width: Tensor) -> Shortfall:
         pairs = [item.combined(values, self.slack) for item, values in zip(self.items, violations, strict=True)]
         worst, losses = zip(*pairs, strict=True)
-        return Shortfall(torch.stack(worst).amax(), torch.stack(losses).sum())
+        return Shortfall(torch.stack(worst).amax(), torch.stack(losses).sum(), width)
 
 
 def _in_moments(item: Requirement, step: float, last: int) -> Requirement:

@@ -46,7 +46,7 @@ class Training:
     """One training run on one network; `curve` says how it went.
 
     `share` is that of the initial set that boxes cover. The best state of the network is kept: that with the largest
-    share on which the bound holds, and among equals the one with the lowest bound.
+    share on which the bound holds with half the slack to spare, and among equals the one with the least loss.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Training:
 
     def on_boxes(self) -> bool:
         """Train until the bound holds on the whole initial set, and on what is in focus, with half the slack to spare;
-        whether it does.
+        whether it does. The network is then in its best state.
         """
         self.share, boxes = FIRST_SHARE, 1
         optimiser = torch.optim.Adam(self.network.parameters, lr=0.5 * self.schedule.rate)
@@ -97,7 +97,9 @@ class Training:
             # a share grows by its own bound; at the end everything has to hold
             counted = found if self.share >= 1.0 else found[:1]
             return Shortfall(
-                torch.stack([one.worst for one in counted]).amax(), torch.stack([one.loss for one in found]).sum()
+                torch.stack([one.worst for one in counted]).amax(),
+                torch.stack([one.loss for one in found]).sum(),
+                found[0].width,
             )
 
         for step in range(self.schedule.box_steps):
@@ -108,7 +110,10 @@ class Training:
             self.progress.update(said, step + 1, self.schedule.box_steps)
             if worst <= -0.5 * self.objective.requirements.slack:
                 if self.share >= 1.0:
-                    return True
+                    if self.objective.width:
+                        # the rest of the steps makes the sets narrower
+                        continue
+                    break
                 self.share, least, waited = min(1.0, GROWTH * self.share), math.inf, 0
             elif worst < least - 1e-3 * abs(least):
                 least, waited = worst, 0
@@ -116,19 +121,16 @@ class Training:
                 waited += 1
                 if waited >= PATIENCE and boxes < MOST_BOXES:
                     boxes, least, waited = 2 * boxes, math.inf, 0
-        return False
-
-    def restore_best(self) -> None:
-        """Set the network back to its best state."""
         self._set(self._kept)
+        return self._best[0] >= 1.0
 
     def _step(self, optimiser: torch.optim.Optimizer, shortfall: Callable[[], Shortfall]) -> float:
         """One step of the optimiser; the violation before it. A loss that is not finite shrinks the weights."""
         optimiser.zero_grad()
         found = shortfall()
         worst = float(found.worst.detach())
-        self._keep_if_best(worst)
-        loss: Tensor = found.loss + self.objective.prices(self.network)
+        loss: Tensor = found.loss + self.objective.width * found.width + self.objective.prices(self.network)
+        self._keep_if_best(worst, float(loss.detach()))
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters, LARGEST_GRADIENT)
         if bool(torch.isfinite(norm)) and bool(torch.isfinite(loss)):
@@ -138,9 +140,10 @@ class Training:
         self.curve.append(CurvePoint(self.meter.elapsed(), self.share, float(loss.detach()), worst))
         return worst
 
-    def _keep_if_best(self, worst: float) -> None:
-        rank = (self.share if worst <= 0.0 else self.share - 1.0, -worst)
-        if not math.isnan(worst) and rank > self._best:
+    def _keep_if_best(self, worst: float, loss: float) -> None:
+        enough = worst <= -0.5 * self.objective.requirements.slack
+        rank = (self.share if enough else self.share - 1.0, -loss)
+        if not math.isnan(loss) and rank > self._best:
             self._best = rank
             self._kept = [parameter.detach().clone() for parameter in self.network.parameters]
 
