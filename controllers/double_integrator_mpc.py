@@ -13,6 +13,7 @@ from nnctrl._typing import FloatArray
 from nnctrl.errors import InputError
 from nnctrl.learning.imitation import ImitationSettings
 from nnctrl.learning.recipe import Recipe
+from nnctrl.systems.expert import QuadraticProgram
 from plants.double_integrator import DoubleIntegrator
 
 
@@ -68,13 +69,7 @@ class DoubleIntegratorMPC(Expert):
 
     def control(self, x: FloatArray) -> FloatArray:
         """u [1] for x = (p, v) [2]; InputError where the velocity limit cannot be kept."""
-        bounds = {
-            "lbx": -self.input_limit,
-            "ubx": self.input_limit,
-            "lbg": -self.velocity_limit,
-            "ubg": self.velocity_limit,
-        }
-        solution = self._solver(p=np.asarray(x, dtype=np.float64), **bounds)
+        solution = self._solver(p=np.asarray(x, dtype=np.float64), **self._bounds)
         if not self._solver.stats()["success"]:
             raise InputError(
                 f"the double integrator's MPC has no solution at p = {x[0]:g}, v = {x[1]:g} "
@@ -83,8 +78,22 @@ class DoubleIntegratorMPC(Expert):
             )
         return np.array(solution["x"]).ravel()[:1]
 
+    def law(self) -> QuadraticProgram:
+        """See `Expert.law`; the matrices are the doubles that the condensed program evaluates to."""
+        return QuadraticProgram.of(self._program, self._bounds, self.plant.input_size)
+
     @cached_property
-    def _solver(self) -> Any:
+    def _bounds(self) -> dict[str, float]:
+        return {
+            "lbx": -self.input_limit,
+            "ubx": self.input_limit,
+            "lbg": -self.velocity_limit,
+            "ubg": self.velocity_limit,
+        }
+
+    @cached_property
+    def _program(self) -> dict[str, Any]:
+        """Over the inputs, with the state as parameter and the velocities as constraints."""
         import casadi
 
         dynamics = self.plant.affine()
@@ -98,6 +107,11 @@ class DoubleIntegratorMPC(Expert):
             weight = P if k == self.horizon - 1 else Q
             cost += casadi.bilin(weight, state, state) + self.input_weight * inputs[k] ** 2
             velocities.append(state[1])
-        program = {"x": inputs, "p": start, "f": cost / 2, "g": casadi.vertcat(*velocities)}
+        return {"x": inputs, "p": start, "f": cost / 2, "g": casadi.vertcat(*velocities)}
+
+    @cached_property
+    def _solver(self) -> Any:
+        import casadi
+
         quiet = {"print_iter": False, "print_header": False, "print_info": False, "error_on_fail": False}
-        return casadi.qpsol("double_integrator_mpc", "qrqp", program, quiet)
+        return casadi.qpsol("double_integrator_mpc", "qrqp", self._program, quiet)

@@ -16,6 +16,8 @@ from nnctrl.errors import InputError
 from nnctrl.learning.imitation import ImitationSettings
 from nnctrl.learning.recipe import Recipe
 from nnctrl.networks.activations import Relu
+from nnctrl.systems.expert import traced
+from nnctrl.systems.tape import Tape
 from plants.adaptive_cruise import AdaptiveCruise
 from plants.car import Car
 from plants.unicycle import Unicycle
@@ -55,6 +57,10 @@ class LookAhead(Expert):
         wanted = self.field(x[:2] + self.ahead * forward)
         command = np.array([self.pull * (forward @ wanted - speed), left @ wanted / self.ahead])
         return soft_limit(command, np.array(self.limits))
+
+    def law(self) -> Tape:
+        """See `Expert.law`."""
+        return traced(self.control, 4)
 
 
 class UnicycleLookAhead(LookAhead):
@@ -130,7 +136,7 @@ class CarLookAhead(LookAhead):
         """To the target, slower within a metre of it."""
         share = 0.5 + 0.5 * np.tanh((point[0] - self.passing) / self.blend)
         way = np.array([0.0, self.detour * share]) - point
-        return self.speed * way / np.sqrt(1.0 + way @ way)
+        return self.speed * way / np.sqrt(np.array([1.0 + way @ way]))
 
     def split(self, x: FloatArray) -> tuple[float, float]:
         """Heading x4, speed x3."""
@@ -170,5 +176,9 @@ class CruiseFeedback(Expert):
     def control(self, x: FloatArray) -> FloatArray:
         """a_ego [1] for x [6]."""
         gap = x[0] - x[3] - STANDSTILL_GAP - TIME_GAP * x[4]
-        command = self.distance_gain * (gap - 10.0) + self.speed_gain * (min(x[1], SET_SPEED) - x[4])
+        command = self.distance_gain * (gap - 10.0) + self.speed_gain * (np.fmin(x[1], SET_SPEED) - x[4])
         return soft_limit(np.array([command]), np.array([self.limit]))
+
+    def law(self) -> Tape:
+        """See `Expert.law`."""
+        return traced(self.control, 6)

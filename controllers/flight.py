@@ -13,6 +13,8 @@ from nnctrl import Avoid, Box, Expert, Reach, Spec, Stay, Sublevel
 from nnctrl._typing import FloatArray
 from nnctrl.learning.imitation import ImitationSettings
 from nnctrl.learning.recipe import Recipe
+from nnctrl.systems.expert import traced
+from nnctrl.systems.tape import Tape
 from plants.airplane import Airplane
 from plants.attitude import Attitude
 from plants.docking import MASS, MEAN_MOTION, Docking
@@ -110,6 +112,10 @@ class AttitudeFeedback(Expert):
         command = -self.inertia * (self.stiffness * x[3:] + self.damping * x[:3])
         return soft_limit(command, np.full(3, self.limit))
 
+    def law(self) -> Tape:
+        """See `Expert.law`."""
+        return traced(self.control, 6)
+
 
 SLOW = 0.2
 """Speed allowed at distance 0, m/s."""
@@ -146,3 +152,7 @@ class DockingFeedback(Expert):
         """(Fx, Fy) for x [4]."""
         wanted = -self.approach * x[:2]
         return soft_limit(MASS / self.settling * (wanted - x[2:]), np.full(2, self.limit))
+
+    def law(self) -> Tape:
+        """See `Expert.law`."""
+        return traced(self.control, 4)

@@ -10,6 +10,8 @@ import numpy as np
 from nnctrl import Box, Expert, Plant
 from nnctrl._typing import FloatArray
 from nnctrl.errors import InputError
+from nnctrl.systems.expert import traced
+from nnctrl.systems.tape import Tape
 
 
 def soft_limit(command: FloatArray, limit: FloatArray) -> FloatArray:
@@ -113,5 +115,9 @@ class SampledLQR(Expert):
 
     def control(self, x: FloatArray) -> FloatArray:
         """u [m] for x [n]."""
-        command = -(self.gain @ (np.asarray(x, dtype=np.float64) - self.operating_state))
+        command = -(self.gain @ (np.asarray(x) - self.operating_state))
         return self.operating_input + soft_limit(command, np.array(self.input_limits))
+
+    def law(self) -> Tape:
+        """See `Expert.law`."""
+        return traced(self.control, self.plant.state_size)

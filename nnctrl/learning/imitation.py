@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,6 +31,9 @@ from nnctrl.systems.plant import Plant
 from nnctrl.systems.simulation import simulate
 from nnctrl.threads import single_threaded
 from nnctrl.verification.settings import LARGEST_SEED, Settings, setting
+
+if TYPE_CHECKING:
+    from nnctrl.learning.imitation_error.largest import ImitationError
 
 INTEGRATED_TOGETHER = 64
 """Trajectories of a continuous plant between two reports of progress."""
@@ -66,13 +70,15 @@ class ImitationReport:
     """What the training did.
 
     After each round the loss (mean squared error, scaled) and the number of labelled states; how many states the expert
-    refused; the closed loop's evaluation if there was a specification; seed and wall-clock seconds.
+    refused; the closed loop's evaluation if there was a specification; the largest errors, certified where the expert
+    states a law, over the initial set and along the closed loop; seed and wall-clock seconds.
     """
 
     losses: tuple[float, ...]
     labelled: tuple[int, ...]
     refused: int
     evaluation: Evaluation | None
+    errors: tuple[ImitationError, ...]
     seed: int
     wall_s: float
 
@@ -99,10 +105,10 @@ def imitate(
     """Train a network to act as `expert` does on the trajectories of `horizon` steps from `initial_set`.
 
     A continuous plant is sampled at the expert's period. `activation` is that of the hidden layers, by default tanh.
-    With a `spec` the result is evaluated against it. Disturbances are taken as zero and parameters as their midpoints.
-    Nothing is proved; that is what verification is for. InputError where the expert has no input on a trajectory of its
-    own, or for half of the other states. Cost: 2 * rounds * trajectories * horizon questions to the expert and as many
-    data to fit.
+    With a `spec` the result is evaluated against it, and its distance from the expert is bounded. Disturbances are taken as zero and parameters as their midpoints.
+    Nothing is proved of the closed loop; verification is for that. InputError where the expert has no input on a
+    trajectory of its own, or for half of the other states. Cost: 2 * rounds * trajectories * horizon questions to the
+    expert and as many data to fit.
     """
     if initial_set.dim != plant.state_size:
         raise DimensionError(
@@ -122,14 +128,37 @@ def imitate(
     listener = SilentProgress() if progress is None else progress
     with single_threaded():
         network, losses, labelled, refused = _train(expert, plant, initial_set, horizon, settings, activation, listener)
-    judged = None
+    judged: Evaluation | None = None
+    errors: tuple[ImitationError, ...] = ()
     if spec is not None:
-        listener.update("evaluating the closed loop")
-        controller = Controller(network, period=expert.period)
-        # a seed of its own: the result is not judged from the states that it was trained on
-        judged = evaluate(controller, plant, initial_set, spec, horizon, settings.evaluations, settings.seed + 1)
+        judged, errors = _judged(network, expert, plant, initial_set, horizon, settings, spec, listener)
     wall = time.perf_counter() - started
-    return ImitationResult(network, ImitationReport(losses, labelled, refused, judged, settings.seed, wall))
+    return ImitationResult(network, ImitationReport(losses, labelled, refused, judged, errors, settings.seed, wall))
+
+
+def _judged(
+    network: Network,
+    expert: Expert,
+    plant: Plant,
+    initial_set: AbstractSet,
+    horizon: int,
+    settings: ImitationSettings,
+    spec: Spec,
+    progress: Progress,
+) -> tuple[Evaluation, tuple[ImitationError, ...]]:
+    """What the closed loop does on samples, and how far the network is from the expert."""
+    from nnctrl.learning.imitation_error.largest import errors_of_imitation
+
+    progress.update("evaluating the closed loop")
+    controller = Controller(network, period=expert.period)
+    # a seed of its own: the result is not judged from the states that it was trained on
+    judged = evaluate(controller, plant, initial_set, spec, horizon, settings.evaluations, settings.seed + 1)
+    progress.update("bounding the imitation error")
+    with single_threaded():
+        errors = errors_of_imitation(
+            network, expert, plant, initial_set, horizon, settings.trajectories, settings.seed + 2
+        )
+    return judged, errors
 
 
 def _train(
@@ -142,8 +171,6 @@ def _train(
     progress: Progress,
 ) -> tuple[Network, tuple[float, ...], tuple[int, ...], int]:
     """The network, losses and sizes of the data by round, and how many states the expert refused."""
-    # torch is loaded when a network is trained, not when a recipe is read
-
     # torch is loaded when a network is trained, not when a recipe is read
     from nnctrl.learning.regression import Regression
 

@@ -15,6 +15,7 @@ from nnctrl.systems.expert import Expert
 
 if TYPE_CHECKING:
     from nnctrl.learning.imitation import ImitationResult
+    from nnctrl.learning.imitation_error.largest import ImitationError
     from nnctrl.learning.recipe import Recipe
 
 PACKAGES = ("numpy", "scipy", "torch", "casadi")
@@ -23,8 +24,6 @@ PACKAGES = ("numpy", "scipy", "torch", "casadi")
 
 def card_text(command: str, recipe: Recipe, result: ImitationResult, file: str, content: bytes) -> str:
     """TOML text about the network in the file called `file`: the `result` of the `recipe` that `command` followed."""
-    import torch
-
     report = result.report
     judged = report.evaluation
     card: dict[str, Any] = {
@@ -39,11 +38,27 @@ def card_text(command: str, recipe: Recipe, result: ImitationResult, file: str, 
         "settings": recipe.settings.values(),
         "training": {"losses": report.losses, "labelled": report.labelled, "refused": report.refused},
         **({} if judged is None else {"evaluation": dataclasses.asdict(judged)}),
+        "imitation_error": [_error(error) for error in report.errors],
+        **machine_data(),
+    }
+    return to_toml(card)
+
+
+def machine_data() -> dict[str, Any]:
+    """What weights depend on besides the method, its settings and seed."""
+    import torch
+
+    return {
         # sums are taken in another order on other processors, so the last bits of the weights differ
         "processor": {"machine": platform.machine(), "vectors": torch.backends.cpu.get_cpu_capability()},
         "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
     }
-    return to_toml(card)
+
+
+def _error(error: ImitationError) -> dict[str, Any]:
+    """The figures of an error without its sets: the initial set is in the card, the others follow from the seed."""
+    shown = ("about", "certified", "attained", "sampled", "samples", "remark")
+    return {name: getattr(error, name) for name in shown if getattr(error, name) not in (None, "")}
 
 
 def _arguments(expert: Expert) -> dict[str, Any]:

@@ -53,6 +53,15 @@ def test_network_card_and_figures(nnctrl: Nnctrl, tmp_path: Path) -> None:
     assert card["sha256"] == digest == json.loads(figures.read_text())["network"]["sha256"]
     assert card["trained_by"] == "nnctrl train test-damper --set hidden=3 --output damper.onnx"
     assert card["evaluation"]["success_rate"] == 1.0
+    # this expert states no law, which is said wherever its errors are
+    assert ran.out.count("not certified: the expert states no law that can be bounded") == 2
+    initial, loop = json.loads(figures.read_text())["errors"]
+    assert initial["regions"] == [{"type": "Box", "lower": [1.0], "upper": [2.0]}]
+    assert len(loop["regions"]) == 3
+    for error, written in zip((initial, loop), card["imitation_error"], strict=True):
+        assert error["certified"] is None
+        assert "certified" not in written
+        assert 0.0 < error["sampled"][0] == written["sampled"][0] < 0.1
     x = np.linspace(1.0, 2.0, 5)[:, None]
     np.testing.assert_allclose(load_network(network)(x), -0.5 * x, atol=0.1)
     # the same seed on the same machine gives the same bytes
@@ -74,6 +83,7 @@ def test_a_problem_is_trained_on_its_own_set_and_requirements(nnctrl: Nnctrl, tm
     ran = nnctrl("train", "double-integrator", *short, "--output", network)
     assert (ran.status, ran.err) == (0, "")
     assert "of 100 sampled trajectories satisfy all requirements" in ran.out
+    assert re.search("over the initial set: at most u [0-9.]+ \\(attained [0-9.]+\\), certified for the law", ran.out)
     assert re.search("margins +input .*, velocity .*, obstacle .*, goal ", ran.out)
     # what was trained can be put in the place of somebody else's network
     assert nnctrl("simulate", "paper/double-integrator", "--set", f"network={network}").status == 0

@@ -9,7 +9,7 @@ from nnctrl.learning.recipe import Recipe
 from nnctrl.report.card import card_text
 from nnctrl.sets.box import Box
 from nnctrl.specs.spec import Spec, Stay
-from nnctrl.systems.expert import Expert
+from nnctrl.systems.expert import Expert, traced
 from nnctrl.systems.linear_plant import LinearPlant
 
 START = Box(np.array([1.0]), np.array([2.0]))
@@ -23,6 +23,9 @@ class Braking(Expert):
 
     def control(self, x):
         return -self.gain * x
+
+    def law(self):
+        return traced(self.control, 1)
 
 
 def train(spec):
@@ -49,6 +52,12 @@ def test_card_holds_what_is_needed_to_judge_and_repeat_the_training():
     assert card["training"]["labelled"] == [12]
     assert card["evaluation"]["count"] == 10
     assert set(card["evaluation"]["margins"]) == {"range"}
+    initial, loop = card["imitation_error"]
+    assert initial["about"] == "initial set"
+    assert loop["about"] == "boxes about the states of 3 trajectories at each of 2 samples"
+    for error in (initial, loop):
+        assert error["attained"][0] <= error["certified"][0]
+        assert error["sampled"][0] <= error["certified"][0] + 1e-12
     assert card["trained_by"] == "nnctrl train braking"
     assert set(card["processor"]) == {"machine", "vectors"}
     assert {"python", "torch", "casadi"} <= set(card["versions"])

@@ -1,0 +1,1 @@
+"""How far an imitating network is from its expert at most, certified."""
