@@ -46,7 +46,7 @@ def corners(rng, count=30):
     yield from (rng.uniform(-1.0, 1.0, SYMBOLS) for _ in range(count))
 
 
-@pytest.mark.parametrize("name", sorted(CURVES))
+@pytest.mark.parametrize("name", [*sorted(CURVES), "sqrt"])
 def test_elementary_functions_enclose(name):
     rng = np.random.default_rng(0)
     number = random_number(rng, *DOMAIN.get(name, (-2.0, 2.0)))
@@ -115,6 +115,17 @@ def test_angles_in_the_other_quadrants_enclose(y, x):
     for xi in corners(rng):
         pairs = zip(points_of(rng, first, xi), points_of(rng, second, xi), strict=True)
         assert_contains(image, xi, [mpmath.atan2(mpmath.mpf(float(a)), mpmath.mpf(float(b))) for a, b in pairs])
+
+
+def test_roots_enclose_down_to_zero():
+    rng = np.random.default_rng(7)
+    parts = random_number(rng, 0.0, 0.0)
+    number = TrainingNumber(parts.reach, parts.symbols, parts.radius)
+    image = number.sqrt()
+    assert bool(torch.isfinite(image.radius).all())
+    for xi in corners(rng):
+        values = np.maximum(points_of(rng, number, xi), 1e-12)
+        assert_contains(image, xi, [mpmath.sqrt(mpmath.mpf(float(x))) for x in values])
 
 
 def test_absolute_values_and_kinks_enclose():

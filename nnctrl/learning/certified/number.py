@@ -21,6 +21,9 @@ from torch import Tensor
 
 from nnctrl.bounds.taylor_form import TaylorForm
 
+LEAST_SQUARE = 1e-12
+"""Roots are taken of nothing smaller: below it their derivative is not worth having."""
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingNumber:
@@ -98,6 +101,20 @@ class TrainingNumber:
         half = 0.5 * self.reach**2
         linear = self.scaled(2.0 * self.centre)
         return TrainingNumber(self.centre**2 + half, linear.symbols, linear.radius + half)
+
+    def sqrt(self) -> TrainingNumber:
+        """The root of what is not negative, by the chord: its tangent is useless where the interval touches 0.
+
+        With a and b the roots of the ends the chord's slope is 1 / (a + b), and the root lies between ab / (a + b)
+        and (a + b) / 4 above that multiple of z.
+        """
+        a = (self.centre - self.reach).clamp(min=LEAST_SQUARE).sqrt()
+        b = (self.centre + self.reach).clamp(min=LEAST_SQUARE).sqrt()
+        slope, lowest, highest = 1.0 / (a + b), a * b / (a + b), 0.25 * (a + b)
+        linear = self.scaled(slope)
+        return TrainingNumber(
+            linear.centre + 0.5 * (lowest + highest), linear.symbols, linear.radius + 0.5 * (highest - lowest)
+        )
 
     def __abs__(self) -> TrainingNumber:
         return self.positive_part() * 2.0 - self
@@ -177,7 +194,6 @@ def _tanh_bend(x: Tensor) -> Tensor:
 
 
 CURVES: dict[str, _Curve] = {
-    "sqrt": _Curve(torch.sqrt, lambda x: 0.5 / torch.sqrt(x), _at_the_ends(lambda x: 0.25 / (x * torch.sqrt(x)))),
     "exp": _Curve(torch.exp, torch.exp, _at_the_ends(torch.exp)),
     "log": _Curve(torch.log, lambda x: 1.0 / x, _at_the_ends(lambda x: torch.where(x > 0.0, 1.0 / x**2, torch.inf))),
     "sin": _Curve(torch.sin, torch.cos, _near_the_centre(torch.sin, 1.0, 1.0)),

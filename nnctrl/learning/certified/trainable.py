@@ -42,7 +42,11 @@ class Scaling:
             target = getattr(item.target, "bounding_box", None)
             if target is None or not isinstance(item, Reach | Stay):
                 continue
-            hull = target()
+            try:
+                hull = target()
+            except UnsupportedError:
+                # a set without bounds, such as a half-space, says nothing of sizes
+                continue
             names = list(plant.states) if item.on is None else list(item.on)
             for k, name in enumerate(names):
                 if not (np.isfinite(hull.lower[k]) and np.isfinite(hull.upper[k])):
