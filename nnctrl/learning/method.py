@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from nnctrl.branching.meter import Meter
@@ -32,14 +32,16 @@ class Attempt:
 
     `network`: the best one, None if there is none that is worth verifying. `reason`: why the method stopped, one or two
     sentences. `impossible`: the method proved that no controller at all does what is wanted, and `reason` is the proof.
-    `curve`: how training went; empty for methods that do not train. `notes`: further sentences.
+    `curve`: how training went; empty for methods that do not train. `before`: a network on the way, for comparison: what
+    the method had before it looked at sets. `notes`: further sentences.
     """
 
     network: Network | None
     reason: str
     impossible: bool = False
     curve: tuple[CurvePoint, ...] = ()
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    before: Network | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -136,14 +136,16 @@ class CertifiedMethod(AbstractMethod):
                 network = Trainable.of(start, Scaling.of(task))
             return Training(network, objective, schedule, meter, progress)
 
-        training, before = _best_on_points(begun, 1 if start is not None else settings.restarts, meter)
+        training, given_up = _best_on_points(begun, 1 if start is not None else settings.restarts, meter)
         accurate = flow.accurate_along(training.network.view(), tensor(task.initial_set.sample(rng, settings.points)))
         if accurate.substeps > flow.substeps:
             training.objective = dataclasses.replace(objective, flow=accurate)
             training.on_points()
+        origin = f"certified training for '{task.name}' with seed {settings.seed}"
+        before = training.network.network(f"{origin}, on trajectories only")
         holds = training.on_boxes()
-        made = training.network.network(f"certified training for '{task.name}' with seed {settings.seed}")
-        return Attempt(made, _reason(training, holds, meter), curve=(*before, *training.curve))
+        made = training.network.network(origin)
+        return Attempt(made, _reason(training, holds, meter), curve=(*given_up, *training.curve), before=before)
 
 
 def _best_on_points(begun: Callable[[], Training], count: int, meter: Meter) -> tuple[Training, list[CurvePoint]]:

@@ -22,7 +22,7 @@ from nnctrl.learning.method import CurvePoint
 from nnctrl.progress import Progress
 
 FIRST_SHARE, GROWTH = 0.1, 1.5
-"""The share of the initial set that enclosures begin with, and the factor by which it grows."""
+"""The least share of the initial set that enclosures begin with, and the factor by which it grows."""
 
 PATIENCE = 40
 """Steps without a lower bound before the boxes are cut."""
@@ -85,7 +85,7 @@ class Training:
         """Train until the bound holds on the whole initial set, and on what is in focus, with half the slack to spare;
         whether it does. The network is then in its best state.
         """
-        self.share, boxes = FIRST_SHARE, 1
+        self.share, boxes = self._share_to_begin_with(), 1
         optimiser = torch.optim.Adam(self.network.parameters, lr=0.5 * self.schedule.rate)
         least, waited = math.inf, 0
 
@@ -123,6 +123,16 @@ class Training:
                     boxes, least, waited = 2 * boxes, math.inf, 0
         self._set(self._kept)
         return self._best[0] >= 1.0
+
+    def _share_to_begin_with(self) -> float:
+        """The least share on which the bound does not hold yet, or the whole set: a network that was trained before
+        goes on where it was.
+        """
+        share, view = FIRST_SHARE, self.network.view()
+        with torch.no_grad():
+            while share < 1.0 and float(self.objective.over_boxes(view, share, 1).worst) <= 0.0:
+                share = min(1.0, GROWTH * share)
+        return share
 
     def _step(self, optimiser: torch.optim.Optimizer, shortfall: Callable[[], Shortfall]) -> float:
         """One step of the optimiser; the violation before it. A loss that is not finite shrinks the weights."""
