@@ -34,6 +34,7 @@ COMMANDS = {
     "falsify": "nnctrl.cli.falsify",
     "simulate": "nnctrl.cli.simulate",
     "train": "nnctrl.cli.train",
+    "synthesize": "nnctrl.cli.synthesize",
     "bench": "nnctrl.cli.bench",
 }
 
@@ -60,7 +61,7 @@ class LazyGroup(click.Group):
 )
 @click.version_option(package_name="nnctrl", message="nnctrl %(version)s")
 def program() -> None:
-    """Verify, falsify and train neural-network controllers in closed loop.
+    """Verify, falsify, train and synthesise neural-network controllers in closed loop.
 
     Exit status: 0 verified or done, 10 falsified, 20 unknown, 2 bad input, 4 an expectation unmet, 70 internal error,
     130 interrupted.

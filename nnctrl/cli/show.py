@@ -18,6 +18,10 @@ def command(source: ProblemSource, toml: bool) -> int:
 
     from nnctrl.cli.console import stdout_console
     from nnctrl.cli.train import keys_of_recipe
+    from nnctrl.learning.methods import AUTO as AUTO_METHOD
+    from nnctrl.learning.methods import keys_of_method
+    from nnctrl.learning.task import TaskDefinition
+    from nnctrl.report.synthesis import describe_task
     from nnctrl.report.tables import key_table, print_rows
     from nnctrl.report.toml import problem_data, to_toml
     from nnctrl.report.words import describe_problem
@@ -33,7 +37,10 @@ def command(source: ProblemSource, toml: bool) -> int:
     if definition is not None and definition.declared_keys():
         console.print(key_table(definition.declared_keys(), "problem"))
     console.print(key_table(keys_of_engine(AUTO), "engines"))
+    wanted = isinstance(definition, TaskDefinition) and definition.network is None
+    if wanted:
+        console.print(key_table(keys_of_method(AUTO_METHOD), "synthesis by nnctrl synthesize"))
     if definition is not None and definition.expert:
         console.print(key_table(keys_of_recipe(definition.expert), "training by nnctrl train"))
-    print_rows(console, describe_problem(opened.build()))
+    print_rows(console, describe_task(opened.task()) if wanted else describe_problem(opened.build()))
     return ExitStatus.DONE

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nnctrl import registry
 from nnctrl.errors import InputError, NnctrlError, UnknownNameError, UnsupportedError, describe_error, what_is
@@ -16,6 +17,9 @@ from nnctrl.files import is_file, mode_of
 from nnctrl.registry import PluginError
 from nnctrl.verification.problem import Problem, ProblemDefinition
 from nnctrl.verification.settings import Budget, Key, Settings
+
+if TYPE_CHECKING:
+    from nnctrl.learning.task import Task
 
 AUTO = "auto"
 """The engine name that leaves the choice to nnctrl."""
@@ -62,6 +66,22 @@ class OpenedProblem:
                 f"build() of '{type(self.subject).__name__}' returns {what_is(built)}; it must return a nnctrl Problem"
             )
         return built
+
+    def task(self) -> Task:
+        """What a network is wanted for: the definition's task, or what the problem asks of its network; every fault of
+        the user's is an InputError, and UnsupportedError where synthesis cannot make such a controller.
+        """
+        from nnctrl.learning.task import Task, TaskDefinition, task_of
+
+        if not isinstance(self.subject, TaskDefinition):
+            return task_of(self.build())
+        with _faults_named(self.source.file):
+            stated: object = self.subject.task()
+        if not isinstance(stated, Task):
+            raise InputError(
+                f"task() of '{type(self.subject).__name__}' returns {what_is(stated)}; it must return a nnctrl Task"
+            )
+        return stated
 
 
 def open_problem(source: ProblemSource) -> OpenedProblem:

@@ -78,6 +78,31 @@ def evaluate(
     )
 
 
+def worst_states(
+    controller: Controller | Expert,
+    plant: Plant,
+    initial_set: AbstractSet,
+    spec: Spec,
+    horizon: int,
+    count: int,
+    seed: int,
+    each: int,
+) -> FloatArray:
+    """Of `count` initial states, as `evaluate` takes them, different ones [k, n] from which a requirement comes out
+    worst: of every requirement the `each` states with the least margins, or whose trajectories diverge. InputError as
+    `evaluate`.
+    """
+    # a set may have few extreme points, and one of them is enough
+    start = np.unique(initial_states(initial_set, count, np.random.default_rng(seed)), axis=0)
+    run = simulate(plant, controller, start, horizon)
+    finite = np.isfinite(run.x).all(axis=(1, 2))
+    chosen = [
+        np.argsort(np.where(finite, margin, -np.inf), kind="stable")[:each]
+        for _, margin, _ in _judged(plant, controller, run, spec, horizon)
+    ]
+    return np.asarray(start[np.unique(np.concatenate(chosen))])
+
+
 Judged = Iterator[tuple[str, FloatArray, NDArray[np.bool_]]]
 """Of every requirement the id, and of every trajectory [batch] the margin and whether it is satisfied."""
 

@@ -22,12 +22,12 @@ SAMPLE_WIDTH = 0.5
 """Width, in steps, of the bar that shows a discrete plant's range at one sample."""
 
 
-def draw_panel(panel: Axes, scene: Scene, view: View) -> None:
-    """Draw everything that `view` shows of the scene."""
+def draw_panel(panel: Axes, scene: Scene, view: View, window: FloatArray | None = None) -> None:
+    """Draw everything that `view` shows of the scene, in a `window` [2, 2] (lower and upper corner) or its own."""
     from matplotlib.ticker import MaxNLocator
 
     problem = scene.problem
-    window = window_of(scene, view)
+    window = window_of(scene, view) if window is None else window
     panel.set_xlim(window[0, 0], window[1, 0])
     panel.set_ylim(window[0, 1], window[1, 1])
     panel.set_xlabel(axis_label(problem, view[0]))

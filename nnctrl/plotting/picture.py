@@ -40,10 +40,10 @@ def draw(scene: Scene) -> Figure:
     verdict = scene.verdict
     title = scene.problem.name if verdict is None else f"{scene.problem.name}: {verdict}"
     figure.suptitle(title, color="black" if verdict is None else VERDICT_COLOURS[verdict], fontweight="bold")
-    handles = _legend_entries(scene, _visible_kinds(figure))
+    handles = legend_entries(scene, visible_kinds(figure))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4), frameon=False, fontsize=9)
     if scene.flowpipe is not None:
-        _add_time_scale(figure, scene)
+        add_time_scale(figure, scene)
     return figure
 
 
@@ -54,7 +54,8 @@ def png(scene: Scene) -> bytes:
     return stream.getvalue()
 
 
-def _add_time_scale(figure: Figure, scene: Scene) -> None:
+def add_time_scale(figure: Figure, scene: Scene) -> None:
+    """The bar that says which colour of the flowpipe is which time."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.ticker import MaxNLocator
@@ -65,12 +66,13 @@ def _add_time_scale(figure: Figure, scene: Scene) -> None:
     figure.colorbar(scale, ax=figure.axes, label=label, ticks=ticks, fraction=0.025, pad=0.02)
 
 
-def _visible_kinds(figure: Figure) -> set[str | None]:
+def visible_kinds(figure: Figure) -> set[str | None]:
     """The kinds of requirements of which something is drawn; the others need no place in the legend."""
     return {artist.get_gid() for panel in figure.axes for artist in (*panel.patches, *panel.collections)}
 
 
-def _legend_entries(scene: Scene, visible: set[str | None]) -> list[Artist]:
+def legend_entries(scene: Scene, visible: set[str | None]) -> list[Artist]:
+    """Samples of all that is drawn of a scene, with words; of requirements those of the `visible` kinds."""
     from matplotlib import colormaps
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch

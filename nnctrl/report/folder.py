@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from nnctrl.errors import describe_error
@@ -30,16 +30,10 @@ def write_report(folder: Path, problem: Problem, result: Result) -> str | None:
 
     Returns why there is no picture, as a sentence, or None.
     """
-
-    def scene() -> Scene:
-        samples = sample_trajectories(problem, SAMPLES, SEED)
-        tracks = Tracks(samples.t, signals_of(problem, samples))
-        return Scene(problem, result.verdict, result.flowpipe, tracks, result.counterexample)
-
-    picture, excuse = _drawn(scene)
+    pictures, excuse = drawn({PICTURE: lambda: png(scene_of(problem, result))})
     page = report_page(problem, result, with_picture=excuse is None)
     files = {"report.md": page.encode(errors="backslashreplace"), "result.json": json_bytes(result.to_json())}
-    write_files(folder, {**picture, **files})
+    write_files(folder, {**pictures, **files})
     return excuse
 
 
@@ -50,17 +44,27 @@ def write_simulation(folder: Path, problem: Problem, samples: Samples, seed: int
         shown = {name: values[:MOST_DRAWN] for name, values in signals_of(problem, samples).items()}
         return Scene(problem, samples=Tracks(samples.t, shown))
 
-    picture, excuse = _drawn(scene)
-    write_files(folder, {**picture, "trajectories.json": json_bytes(samples_json(problem, samples, seed))})
+    pictures, excuse = drawn({PICTURE: lambda: png(scene())})
+    write_files(folder, {**pictures, "trajectories.json": json_bytes(samples_json(problem, samples, seed))})
     return excuse
 
 
-def _drawn(scene: Callable[[], Scene]) -> tuple[dict[str, bytes], str | None]:
-    """The picture as a file, or no file and a sentence that says why."""
-    try:
-        return {PICTURE: png(scene())}, None
-    except Exception as error:  # noqa: BLE001  a fault of a picture must not cost a verdict that took hours
-        return {}, f"no picture was drawn ({describe_error(error)}); the result does not depend on it."
+def scene_of(problem: Problem, result: Result) -> Scene:
+    """What the picture of a result shows: its flowpipe and counterexample among sampled trajectories."""
+    samples = sample_trajectories(problem, SAMPLES, SEED)
+    tracks = Tracks(samples.t, signals_of(problem, samples))
+    return Scene(problem, result.verdict, result.flowpipe, tracks, result.counterexample)
+
+
+def drawn(pictures: Mapping[str, Callable[[], bytes]]) -> tuple[dict[str, bytes], str | None]:
+    """The pictures as files by name, without those that cannot be drawn, and a sentence that says why, or None."""
+    files, excuse = {}, None
+    for name, draw in pictures.items():
+        try:
+            files[name] = draw()
+        except Exception as error:  # noqa: BLE001  a fault of a picture must not cost a verdict that took hours
+            excuse = f"no picture was drawn ({describe_error(error)}); the result does not depend on it."
+    return files, excuse
 
 
 def write_files(folder: Path, files: dict[str, bytes]) -> None:

@@ -160,6 +160,7 @@ def _run(
         flowpipe=outcome.flowpipe,
         counterexample=_named(outcome.counterexample, problem),
         notes=(note, *outcome.notes),
+        open_parts=outcome.open_parts,
     )
 
 

@@ -9,14 +9,18 @@ from typing import ClassVar
 from nnctrl.branching.meter import Meter
 from nnctrl.progress import Progress
 from nnctrl.reachability.flowpipe import Flowpipe
+from nnctrl.sets.box import Box
 from nnctrl.verification.problem import Problem
 from nnctrl.verification.settings import Settings
 from nnctrl.verification.verdict import Counterexample, Reason, RequirementResult, Statistics, Verdict
 
+MOST_OPEN_PARTS = 256
+"""Open parts that are told: more say nothing new about where the initial set is difficult."""
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What an engine found; `decide` makes a Result of it. For `reach` the verdict is None."""
+    """What an engine found; `decide` makes a Result of it. For `reach` the verdict is None; `open_parts` as there."""
 
     verdict: Verdict | None
     reason: Reason | None
@@ -25,6 +29,7 @@ class Outcome:
     counterexample: Counterexample | None = None
     statistics: Statistics = field(default_factory=Statistics)
     notes: tuple[str, ...] = ()
+    open_parts: tuple[Box, ...] = ()
 
 
 class AbstractEngine(ABC):

@@ -17,6 +17,7 @@ from nnctrl.networks.network import Origin
 
 if TYPE_CHECKING:
     from nnctrl.reachability.flowpipe import Flowpipe
+    from nnctrl.sets.box import Box
 
 
 class Verdict(StrEnum):
@@ -158,7 +159,8 @@ class Result:
     `verdict` is None for runs that were asked for no verdict (reach); `reason` is then None too if the flowpipe is
     complete and as accurate as asked. `counterexample` is a proved one exactly when the verdict is FALSIFIED; with
     UNKNOWN it is a candidate that outward rounding did not confirm. `notes` are sentences for the user, such as why
-    an engine was chosen.
+    an engine was chosen. `open_parts`: boxes of initial states, up to rounding, around parts that an UNKNOWN run left
+    open: where to look, or to train, next. At most `MOST_OPEN_PARTS` of them, and none from engines that tell none.
     """
 
     problem: str
@@ -178,6 +180,7 @@ class Result:
     counterexample: Counterexample | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: loaded_versions())
     notes: tuple[str, ...] = ()
+    open_parts: tuple[Box, ...] = ()
 
     def __post_init__(self) -> None:
         for verdict, reason in ((Verdict.VERIFIED, Reason.PROVED), (Verdict.FALSIFIED, Reason.COUNTEREXAMPLE)):

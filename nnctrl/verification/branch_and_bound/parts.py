@@ -13,10 +13,11 @@ from nnctrl.branching.splitting import halve, midpoints, splittable
 from nnctrl.progress import Progress
 from nnctrl.reachability.flowpipe import Flowpipe, FlowpipeStep
 from nnctrl.reachability.partition import PartsResult, enclose_parts
+from nnctrl.sets.box import Box
 from nnctrl.sets.zonotope import Zonotope
 from nnctrl.verification.branch_and_bound.compiled import CompiledProblem
 from nnctrl.verification.branch_and_bound.falsify import Falsifier
-from nnctrl.verification.engine import Outcome
+from nnctrl.verification.engine import MOST_OPEN_PARTS, Outcome
 from nnctrl.verification.falsification import Falsification
 from nnctrl.verification.rows import falsified, rows
 from nnctrl.verification.settings import BranchAndBoundSettings
@@ -128,7 +129,16 @@ class ProofByParts:
             found.candidate,
             self._statistics(),
             (f"{len(lower)} parts of the initial set are open, {self.closed} are closed", *self._notes()),
+            self._boxes(lower[:MOST_OPEN_PARTS], upper[:MOST_OPEN_PARTS]),
         )
+
+    def _boxes(self, lower: Tensor, upper: Tensor) -> tuple[Box, ...]:
+        """Boxes of plant states around parts [batch, q], up to rounding."""
+        states, view = self.problem.chain.plant_size, self.problem.initial.view
+        weight, bias = view.weight[:states], view.bias[:states]
+        rising, falling = weight.clamp(min=0.0).T, weight.clamp(max=0.0).T
+        lows, highs = lower @ rising + upper @ falling + bias, upper @ rising + lower @ falling + bias
+        return tuple(Box(low, high) for low, high in zip(lows.numpy(), highs.numpy(), strict=True))
 
     def _last_look(self, lower: Tensor, upper: Tensor) -> Tensor:
         """Certified margins [batch, requirements] over the open parts, to the end even where one requirement fails."""

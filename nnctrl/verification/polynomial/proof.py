@@ -13,7 +13,8 @@ from nnctrl._typing import FloatArray
 from nnctrl.branching.meter import BudgetSpentError, Meter
 from nnctrl.progress import Progress
 from nnctrl.reachability.polynomial_flow import FlowSettings
-from nnctrl.verification.engine import Outcome
+from nnctrl.sets.box import Box
+from nnctrl.verification.engine import MOST_OPEN_PARTS, Outcome
 from nnctrl.verification.polynomial.falsify import PolynomialFalsifier
 from nnctrl.verification.polynomial.parts import Judgement, PartJudge, TimedSet
 from nnctrl.verification.polynomial.problem import PolynomialProblem
@@ -163,7 +164,14 @@ class PolynomialProof:
             found.candidate,
             self._statistics(),
             tuple(notes),
+            tuple(self._box(part) for part in waiting[:MOST_OPEN_PARTS]),
         )
+
+    def _box(self, part: Part) -> Box:
+        """The box of plant states around a part, up to rounding."""
+        centre, generators, radius = self.problem.initial.rows(*part)
+        reach = np.abs(generators).sum(axis=1) + radius
+        return Box(centre - reach, centre + reach)
 
     def _last_look(self, waiting: list[Part]) -> FloatArray:
         """Certified margins over the open parts, to the end even where one requirement fails."""

@@ -1,0 +1,1 @@
+"""The counterexample loop: train, verify, learn from what the verifier found, repeat."""

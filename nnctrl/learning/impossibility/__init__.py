@@ -1,0 +1,1 @@
+"""Proofs that no controller at all does what a task wants."""
