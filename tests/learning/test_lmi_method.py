@@ -9,7 +9,7 @@ import pytest
 
 from nnctrl import Avoid, Ball, Box, LinearPlant, Reach, Spec, Stay, Verdict, Zonotope, verify
 from nnctrl.branching.meter import Meter
-from nnctrl.learning.lmi.funnel import find_funnel
+from nnctrl.learning.funnel.find import find_funnel
 from nnctrl.learning.lmi.method import LmiMethod, imitate, miss
 from nnctrl.learning.lmi.synthesis import certify_pairs
 from nnctrl.learning.method import SynthesisSettings

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnctrl._typing import FloatArray
+from nnctrl.learning.funnel.limits import named, whole_steps
 from nnctrl.learning.lmi.enclosed import Enclosed
-from nnctrl.learning.lmi.funnel_limits import named, whole_steps
 from nnctrl.learning.task import Task
 from nnctrl.sets.base import AbstractSet
 from nnctrl.sets.box import Box

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from nnctrl.errors import UnsupportedError
+from nnctrl.learning.funnel.checks import slack_inside
+from nnctrl.learning.funnel.limits import named
 from nnctrl.learning.impossibility.points import extreme_point, listed
 from nnctrl.learning.impossibility.reach import out_of_reach
 from nnctrl.learning.lmi.enclosed import Enclosed
-from nnctrl.learning.lmi.funnel_checks import slack_inside
-from nnctrl.learning.lmi.funnel_limits import named
 from nnctrl.learning.task import Task
 from nnctrl.sets.base import AbstractSet
 from nnctrl.sets.box import MAX_VERTEX_DIM, Box

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from nnctrl._typing import FloatArray
 from nnctrl.branching.meter import Meter
 from nnctrl.learning.dataset import Dataset
+from nnctrl.learning.funnel.find import NoFunnelError, find_funnel, funnel_objection
+from nnctrl.learning.funnel.proof import Funnel
 from nnctrl.learning.lmi.conditions import Pair
-from nnctrl.learning.lmi.funnel import NoFunnelError, find_funnel, funnel_objection
-from nnctrl.learning.lmi.funnel_proof import Funnel
 from nnctrl.learning.lmi.local import refine
 from nnctrl.learning.lmi.synthesis import Synthesis, SynthesisStatus, affine_map, synthesise
 from nnctrl.learning.lmi.transformed import Hidden

@@ -1,9 +1,9 @@
 """Funnels for discrete linear plants: ellipsoids E_0 -> E_1 -> ... -> E_T that lead an initial set into a goal.
 
 Under u = K_t x + k_t every E_t goes into E_{t+1}, clear of obstacles, within everything to stay in and within the
-limits of the inputs. First a tube of known widths about a trajectory with a constant gain (`funnel_nominal`); where no
-gain of a regulator does, shapes and gains of all steps together in one semidefinite program (`funnel_tube`). Whatever
-solvers said, a funnel is only returned when outward-rounded checks have proved every claim (`funnel_proof`).
+limits of the inputs. First a tube of known widths about a trajectory with a constant gain (`nominal`); where no
+gain of a regulator does, shapes and gains of all steps together in one semidefinite program (`tube`). Whatever
+solvers said, a funnel is only returned when outward-rounded checks have proved every claim (`proof`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import numpy as np
 
 from nnctrl.branching.meter import Meter
 from nnctrl.errors import InputError, UnsupportedError
-from nnctrl.learning.lmi.funnel_limits import limits_of
-from nnctrl.learning.lmi.funnel_proof import Funnel
-from nnctrl.learning.lmi.funnel_search import Search
+from nnctrl.learning.funnel.limits import limits_of
+from nnctrl.learning.funnel.proof import Funnel
+from nnctrl.learning.funnel.search import Search
 from nnctrl.learning.task import Task
 from nnctrl.progress import Progress, SilentProgress
 from nnctrl.specs.spec import Reach

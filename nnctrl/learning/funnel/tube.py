@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nnctrl._typing import FloatArray
-from nnctrl.learning.lmi.funnel_nominal import Nominal, Wanted
+from nnctrl.learning.funnel.nominal import Nominal, Wanted
 from nnctrl.learning.lmi.solver import solve
 
 LEFT = 0.1

@@ -9,9 +9,7 @@ import pytest
 
 from nnctrl import Avoid, Ball, Box, Ellipsoid, LinearPlant, Moving, Polytope, Reach, Spec, Stay, Zonotope
 from nnctrl.errors import UnsupportedError
-from nnctrl.learning.lmi.enclosed import Enclosed
-from nnctrl.learning.lmi.funnel import Funnel, NoFunnelError, find_funnel, funnel_objection
-from nnctrl.learning.lmi.funnel_checks import (
+from nnctrl.learning.funnel.checks import (
     Coordinates,
     cover,
     covering_shape,
@@ -19,11 +17,13 @@ from nnctrl.learning.lmi.funnel_checks import (
     slack_inside,
     slack_outside,
 )
-from nnctrl.learning.lmi.funnel_limits import limits_of
-from nnctrl.learning.lmi.funnel_nominal import Nominal
-from nnctrl.learning.lmi.funnel_proof import proved_funnel
-from nnctrl.learning.lmi.funnel_search import Search
-from nnctrl.learning.lmi.funnel_walls import Walls
+from nnctrl.learning.funnel.find import Funnel, NoFunnelError, find_funnel, funnel_objection
+from nnctrl.learning.funnel.limits import limits_of
+from nnctrl.learning.funnel.nominal import Nominal
+from nnctrl.learning.funnel.proof import proved_funnel
+from nnctrl.learning.funnel.search import Search
+from nnctrl.learning.funnel.walls import Walls
+from nnctrl.learning.lmi.enclosed import Enclosed
 from nnctrl.learning.task import Task
 from plants.double_integrator import DoubleIntegrator
 from plants.quadrotor6d import Quadrotor6D

@@ -1,4 +1,4 @@
-"""What a funnel claims, and the outward-rounded checks that prove all of it (see `funnel_checks`)."""
+"""What a funnel claims, and the outward-rounded checks that prove all of it (see `checks`)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 from nnctrl._typing import FloatArray
 from nnctrl.errors import InputError
+from nnctrl.learning.funnel.checks import Coordinates, slack_around, slack_inside, slack_outside
+from nnctrl.learning.funnel.limits import Limit
+from nnctrl.learning.funnel.motion import Motion
+from nnctrl.learning.funnel.nominal import Nominal
 from nnctrl.learning.lmi.chain import chain
 from nnctrl.learning.lmi.conditions import Pair
 from nnctrl.learning.lmi.enclosed import Enclosed
-from nnctrl.learning.lmi.funnel_checks import Coordinates, slack_around, slack_inside, slack_outside
-from nnctrl.learning.lmi.funnel_limits import Limit
-from nnctrl.learning.lmi.funnel_motion import Motion
-from nnctrl.learning.lmi.funnel_nominal import Nominal
 from nnctrl.networks.layers import Affine
 from nnctrl.sets.base import AbstractSet
 from nnctrl.sets.ellipsoid import Ellipsoid

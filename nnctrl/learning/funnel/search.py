@@ -9,12 +9,12 @@ import numpy as np
 from nnctrl._typing import FloatArray
 from nnctrl.branching.meter import Meter
 from nnctrl.errors import UnsupportedError
-from nnctrl.learning.lmi.funnel_checks import cover, covering_shape
-from nnctrl.learning.lmi.funnel_limits import Limit
-from nnctrl.learning.lmi.funnel_motion import Motion
-from nnctrl.learning.lmi.funnel_nominal import Nominal, Wanted, find_nominal
-from nnctrl.learning.lmi.funnel_proof import Funnel, proved_funnel
-from nnctrl.learning.lmi.funnel_tube import find_tube
+from nnctrl.learning.funnel.checks import cover, covering_shape
+from nnctrl.learning.funnel.limits import Limit
+from nnctrl.learning.funnel.motion import Motion
+from nnctrl.learning.funnel.nominal import Nominal, Wanted, find_nominal
+from nnctrl.learning.funnel.proof import Funnel, proved_funnel
+from nnctrl.learning.funnel.tube import find_tube
 from nnctrl.learning.task import Task
 from nnctrl.sets.distance import a_point
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnctrl._typing import FloatArray
-from nnctrl.learning.lmi.funnel_limits import Limit
+from nnctrl.learning.funnel.limits import Limit
 from nnctrl.sets.closest_points import closest_points
 from nnctrl.sets.distance import a_point
 from nnctrl.sets.ellipsoid import Ball

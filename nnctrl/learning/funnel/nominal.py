@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from nnctrl._typing import FloatArray
-from nnctrl.learning.lmi.funnel_limits import Limit
-from nnctrl.learning.lmi.funnel_motion import Motion
-from nnctrl.learning.lmi.funnel_walls import Walls, walls_before, walls_of
+from nnctrl.learning.funnel.limits import Limit
+from nnctrl.learning.funnel.motion import Motion
+from nnctrl.learning.funnel.walls import Walls, walls_before, walls_of
 from nnctrl.learning.lmi.solver import solve
 
 PRICE = 1e4

@@ -11,8 +11,8 @@ import numpy as np
 
 from nnctrl._typing import FloatArray
 from nnctrl.errors import UnsupportedError
+from nnctrl.learning.funnel.checks import Coordinates
 from nnctrl.learning.lmi.enclosed import Enclosed
-from nnctrl.learning.lmi.funnel_checks import Coordinates
 from nnctrl.learning.lmi.specification import Specification
 from nnctrl.learning.task import Task
 from nnctrl.sets.base import AbstractSet
