@@ -20,10 +20,10 @@ from nnctrl.learning.last_layer.alternation import alternate, synthesise_deep
 from nnctrl.learning.last_layer.descent import Descent
 from nnctrl.learning.last_layer.method import LastLayerMethod, LastLayerSettings
 from nnctrl.learning.last_layer.regions import Regions
-from nnctrl.learning.last_layer.start import fitted
 from nnctrl.learning.last_layer.synthesis import synthesise_last_layer
 from nnctrl.learning.last_layer.weights import Weights
 from nnctrl.learning.lmi.solver import Solve, SolverStatus
+from nnctrl.learning.lmi.start import fitted
 from nnctrl.learning.lmi.synthesis import SynthesisStatus
 from nnctrl.networks.activations import Activation, Relu, Sigmoid, Tanh
 from nnctrl.progress import SilentProgress

@@ -14,7 +14,6 @@ from nnctrl.learning.last_layer import synthesis
 from nnctrl.learning.last_layer.hidden import hidden_forms
 from nnctrl.learning.last_layer.program import Program
 from nnctrl.learning.last_layer.regions import Regions
-from nnctrl.learning.last_layer.start import fitted
 from nnctrl.learning.last_layer.synthesis import synthesise_last_layer
 from nnctrl.learning.last_layer.weights import Weights
 from nnctrl.learning.lmi.analysis import certify
@@ -23,7 +22,7 @@ from nnctrl.learning.lmi.input_set import InputSet
 from nnctrl.learning.lmi.sectors import local_sectors
 from nnctrl.learning.lmi.solver import Solve, SolverStatus, solve
 from nnctrl.learning.lmi.specification import Specification
-from nnctrl.learning.lmi.start import deepest_outputs
+from nnctrl.learning.lmi.start import deepest_outputs, fitted
 from nnctrl.learning.lmi.synthesis import SynthesisStatus
 from nnctrl.learning.lmi.synthesis import synthesise as synthesise_jointly
 from nnctrl.learning.lmi.transformed import Hidden

@@ -15,7 +15,7 @@ from nnctrl.learning.lmi.analysis import certify
 from nnctrl.learning.lmi.chain import chain
 from nnctrl.learning.lmi.local import hidden_step, outer_step, refine, synthesise_local
 from nnctrl.learning.lmi.solver import Solve, SolverStatus
-from nnctrl.learning.lmi.start import deepest_outputs, imitating
+from nnctrl.learning.lmi.start import deepest_outputs, fitted
 from nnctrl.learning.lmi.synthesis import SynthesisStatus, affine_map, synthesise
 from nnctrl.learning.lmi.transformed import Hidden
 from nnctrl.networks.activations import Activation, Relu, Sigmoid, Tanh
@@ -31,7 +31,7 @@ def test_what_no_affine_map_does(activation: Activation, feedthrough: bool) -> N
 
 
 def test_the_outer_step_repairs_a_network_that_is_not_certified() -> None:
-    start = imitating(ZIGZAG, 10, Tanh(), seed=0)
+    start = fitted(ZIGZAG, [10], Tanh(), seed=0)
     before = [certify(start, pair.inputs, pair.specification).is_certified for pair in ZIGZAG]
     assert not all(before)
     step = outer_step(ZIGZAG, start, feedthrough=False)

@@ -13,13 +13,13 @@ from nnctrl.errors import InputError
 from nnctrl.learning.last_layer.descent import Descent
 from nnctrl.learning.last_layer.program import Program
 from nnctrl.learning.last_layer.regions import Regions
-from nnctrl.learning.last_layer.start import fitted
 from nnctrl.learning.last_layer.synthesis import DEPTH, accepted, certified
 from nnctrl.learning.last_layer.weights import Weights
 from nnctrl.learning.lmi.analysis import Multipliers
 from nnctrl.learning.lmi.conditions import Pair
 from nnctrl.learning.lmi.method import LARGEST_PROGRAM, program_size
 from nnctrl.learning.lmi.solver import DEFAULT_SOLVER, Solve, solve
+from nnctrl.learning.lmi.start import fitted
 from nnctrl.learning.lmi.synthesis import Synthesis, SynthesisStatus, certify_pairs, judged, unsolved
 from nnctrl.networks.activations import Activation
 from nnctrl.networks.network import Network

@@ -15,8 +15,8 @@ from nnctrl.branching.meter import Meter
 from nnctrl.errors import InputError, UnsupportedError
 from nnctrl.learning.funnel.find import NoFunnelError, find_funnel, funnel_objection
 from nnctrl.learning.last_layer.alternation import alternate
-from nnctrl.learning.last_layer.start import fitted
 from nnctrl.learning.last_layer.weights import Weights
+from nnctrl.learning.lmi.start import fitted
 from nnctrl.learning.method import AbstractMethod, Attempt, SynthesisSettings
 from nnctrl.learning.task import Task
 from nnctrl.networks.network import Network

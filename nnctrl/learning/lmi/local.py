@@ -26,7 +26,7 @@ from nnctrl.errors import DimensionError, InputError, UnsupportedError
 from nnctrl.learning.lmi.conditions import Pair, conditions_of, sizes_of
 from nnctrl.learning.lmi.sectors import Sectors, local_sectors, sectors, single_block
 from nnctrl.learning.lmi.solver import DEFAULT_SOLVER, Solve, solve
-from nnctrl.learning.lmi.start import imitating
+from nnctrl.learning.lmi.start import fitted
 from nnctrl.learning.lmi.synthesis import Synthesis, SynthesisStatus, certify_pairs, judged, unsolved
 from nnctrl.learning.lmi.transformed import LEAST_Q, through, two_layers, within
 from nnctrl.networks.activations import Activation
@@ -113,7 +113,7 @@ def synthesise_local(
         raise InputError(f"{starts} starts are asked for; give at least one")
     result = Synthesis(SynthesisStatus.NOT_REACHED)
     for seed in range(starts):
-        network = imitating(pairs, width, activation, seed, progress)
+        network = fitted(pairs, [width], activation, seed, progress=progress)
         result = refine(pairs, network, feedthrough, rounds, solver, progress)
         if result.status is SynthesisStatus.SYNTHESISED:
             break

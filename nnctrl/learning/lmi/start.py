@@ -1,8 +1,8 @@
-"""Networks to start the local iteration from: fitted to the outputs that a specification likes best."""
+"""Networks of any depth to start from: fitted to wanted outputs on samples of every pair's input set."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from nnctrl.learning.regression import Regression
 from nnctrl.networks.activations import Activation
 from nnctrl.networks.network import Network, Origin
 from nnctrl.progress import Progress, SilentProgress
+from nnctrl.threads import single_threaded
 
 SAMPLES = 120
 """Inputs per pair, half of them on the boundary."""
@@ -21,28 +22,39 @@ SAMPLES = 120
 WEIGHT_DECAY = 1e-6
 """Small, so that the network is nearly constant on each set: saturated neurons have narrow local sectors."""
 
+Wanted = Callable[[int, FloatArray], FloatArray]
+"""The outputs [count, m] that pair number `i` wants for inputs [count, n]."""
 
-def imitating(
-    pairs: Sequence[Pair], width: int, activation: Activation, seed: int, progress: Progress | None = None
+
+@single_threaded()
+def fitted(
+    pairs: Sequence[Pair],
+    hidden: Sequence[int],
+    activation: Activation,
+    seed: int,
+    wanted: Wanted | None = None,
+    progress: Progress | None = None,
 ) -> Network:
-    """A two-layer network of `width` neurons fitted to `deepest_outputs` on samples of every pair.
+    """A network with these hidden layers fitted to `wanted`, by default the deepest outputs of every pair.
 
     It promises nothing. Cost: about half a second for three pairs in the plane.
     """
     report = progress or SilentProgress()
     rng = np.random.default_rng(seed)
     states, outputs = [], []
-    for pair in pairs:
+    for number, pair in enumerate(pairs):
         source = pair.inputs.source
         edge = source.support_vector(rng.standard_normal((SAMPLES // 2, source.dim)))
         points = np.concatenate([edge, source.sample(rng, SAMPLES // 2)])
         states.append(points)
-        outputs.append(deepest_outputs(pair.specification, points))
+        outputs.append(
+            deepest_outputs(pair.specification, points) if wanted is None else np.asarray(wanted(number, points))
+        )
     data = Dataset(np.concatenate(states), np.concatenate(outputs))
-    fit = Regression(data, [width], WEIGHT_DECAY, rng, activation)
+    fit = Regression(data, hidden, WEIGHT_DECAY, rng, activation)
     fit.adam(data, epochs=100, batch=60, rate=0.03, rng=rng, progress=report)
     fit.lbfgs(data, iterations=400, progress=report)
-    return fit.network(Origin(f"fitted to the middles of the output sets, seed {seed}"))
+    return fit.network(Origin(f"fitted to the wanted outputs of {len(pairs)} pairs, seed {seed}"))
 
 
 def deepest_outputs(specification: Specification, x: FloatArray) -> FloatArray:
