@@ -38,6 +38,11 @@ SYMBOLS = 80
 ACCURACY = 1e-4
 """Error of the Runge-Kutta method over one sample, relative to what changes, that is good enough to train with."""
 
+MOST_CHANGE = 10.0
+"""Between two moments no state of a simulated trajectory changes by more than this many times its size in the initial
+set (at least 1): a trajectory that diverges stays finite, and its gradient useful.
+"""
+
 MOST_STEPS = 16
 """Steps of the method in one sample, at most."""
 
@@ -195,7 +200,8 @@ class Flow:
 
     def trajectories(self, network: NetworkView, start: Tensor) -> Tensor:
         """Signals [batch, moments, states + inputs + outputs] of point trajectories from `start` [batch, n], the
-        disturbance 0 and parameters at their midpoints; inputs and outputs of the last moment are nan.
+        disturbance 0 and parameters at their midpoints; inputs and outputs of the last moment are nan. Where a
+        trajectory diverges it is held back (`MOST_CHANGE`).
         """
         plant = self.plant
         x, rows = start, []
@@ -204,9 +210,15 @@ class Flow:
             for _ in range(self.looks):
                 y = [plant.measure(x, u)] if plant.outputs else []
                 rows.append(torch.cat([x, u, *y], -1))
-                x = self._later(x, u)
+                x = x + (self._later(x, u) - x).nan_to_num().clamp(-self._most_change, self._most_change)
         end = torch.full((len(x), rows[0].shape[-1] - plant.state_size), torch.nan, dtype=x.dtype)
         return torch.stack([*rows, torch.cat([x, end], -1)], 1)
+
+    @cached_property
+    def _most_change(self) -> Tensor:
+        whole = self.initial
+        corners = self.initial.view(torch.stack([whole.lower, whole.upper]))
+        return MOST_CHANGE * corners.abs().amax(0).clamp(min=1.0)
 
     def _later(self, x: Tensor, u: Tensor) -> Tensor:
         """The states one moment later."""

@@ -108,7 +108,10 @@ class Training:
             worst = self._step(optimiser, shortfall)
             said = f"training on {100.0 * self.share:.0f} % of the initial set, violation {worst:.3g}"
             self.progress.update(said, step + 1, self.schedule.box_steps)
-            if worst <= -0.5 * self.objective.requirements.slack:
+            if not math.isfinite(worst):
+                # the enclosure diverges: a smaller one tells more
+                self.share, boxes = 0.5 * self.share, min(2 * boxes, MOST_BOXES)
+            elif worst <= -0.5 * self.objective.requirements.slack:
                 if self.share >= 1.0:
                     if self.objective.width:
                         # the rest of the steps makes the sets narrower
@@ -135,7 +138,7 @@ class Training:
         return share
 
     def _step(self, optimiser: torch.optim.Optimizer, shortfall: Callable[[], Shortfall]) -> float:
-        """One step of the optimiser; the violation before it. A loss that is not finite shrinks the weights."""
+        """One step of the optimiser, none if the loss is not finite; the violation before it."""
         optimiser.zero_grad()
         found = shortfall()
         worst = float(found.worst.detach())
@@ -145,8 +148,6 @@ class Training:
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters, LARGEST_GRADIENT)
         if bool(torch.isfinite(norm)) and bool(torch.isfinite(loss)):
             optimiser.step()
-        else:
-            self._set([0.9 * parameter.detach() for parameter in self.network.parameters])
         self.curve.append(CurvePoint(self.meter.elapsed(), self.share, float(loss.detach()), worst))
         return worst
 
