@@ -1,6 +1,7 @@
 """Flows of a training: points lie in the forms, both agree with simulation, and gradients are gradients."""
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -9,7 +10,11 @@ from certified_tasks import TASKS, continuous_task, cubic_task, small_network
 
 from nnctrl.bounds.view import NetworkView, tensor
 from nnctrl.learning.certified.flow import ACCURACY, Flow
+from nnctrl.learning.task import Task
+from nnctrl.sets.box import Box
+from nnctrl.specs.spec import Reach, Spec
 from nnctrl.systems.controller import Controller
+from nnctrl.systems.plant import Plant
 from nnctrl.systems.simulation import simulate
 
 
@@ -116,3 +121,21 @@ def test_interval_parameters_and_disturbances_widen_the_forms():
         *_, last = flow.moments(view, flow.part(flow.initial.lower[None], flow.initial.upper[None]))
         spreads.append(float((last.signals.spread() + last.signals.rounding)[0, 1]))
     assert spreads[0] > 1.05 * spreads[1]
+
+
+def test_a_trajectory_that_diverges_stays_finite_and_says_what_to_change():
+    class Explosive(Plant):
+        states: ClassVar[dict[str, str]] = {"x": "1"}
+        inputs: ClassVar[dict[str, str]] = {"u": "1"}
+        dt = 1.0
+
+        def dynamics(self, x, u):
+            return (2.0 * x[0] + x[0] ** 3 + u[0],)
+
+    task = Task(Explosive(), Box([0.9], [1.0]), Spec((Reach(Box([-1.0], [1.0]), at=20),)), 20, "explosive")
+    view = NetworkView.of(small_network(1))
+    bias = view.blocks[0].affines[-1].bias.requires_grad_(True)
+    end = Flow.of(task).trajectories(view, tensor(np.array([[0.95]])))[0, -1, 0]
+    (gradient,) = torch.autograd.grad(end, bias)
+    assert 10.0 < float(end.detach()) <= 1.0 + 20 * 10.0
+    assert float(gradient) > 0.0
