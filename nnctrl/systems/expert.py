@@ -92,7 +92,8 @@ class QuadraticProgram:
         """The law of a program as `casadi.qpsol` takes it: expressions `x`, `p` (the state), `f` and `g`, and `bounds`
         lbx, ubx, lbg, ubg.
 
-        InputError unless f is quadratic and g affine in x and p, and for equality constraints.
+        InputError unless f is quadratic and g affine in x and p, for equality constraints and for limits of which the
+        lower is above the upper.
         """
         import casadi
 
@@ -118,6 +119,12 @@ class QuadraticProgram:
         )
         if (low == high).any():
             raise InputError("the program of a law has equality constraints; eliminate variables by them")
+        wrong = np.flatnonzero(~(low < high))
+        if len(wrong):
+            raise InputError(
+                f"limit {wrong[0]} of the program of a law is from {float(low[wrong[0]])} to "
+                f"{float(high[wrong[0]])}; give lower limits below the upper ones"
+            )
         above, below = np.isfinite(high), np.isfinite(low)
         return QuadraticProgram(
             np.triu(H) + np.triu(H, 1).T,

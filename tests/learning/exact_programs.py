@@ -27,6 +27,25 @@ def random_program(rng: np.random.Generator, states: int = 2, size: int = 3, out
     return QuadraticProgram(root @ root.T + np.eye(size), F, rng.integers(-2, 3, size) / 4.0, G, E, w, outputs)
 
 
+def awkward_program(rng: np.random.Generator) -> QuadraticProgram:
+    """Of up to 3 variables and 2 states, with double, dependent, empty and opposite rows, often infeasible."""
+    size = int(rng.integers(1, 4))
+    root = rng.integers(-4, 5, (size, size)) / 4.0
+    count = int(rng.integers(1, 5))
+    rows = [
+        (rng.integers(-3, 4, size).astype(float), rng.integers(-3, 4, 2) / 2.0, float(rng.integers(0, 3)))
+        for _ in range(count)
+    ]
+    for _ in range(int(rng.integers(0, 4))):
+        (a, b, c), (other, move, limit) = (rows[int(k)] for k in rng.integers(len(rows), size=2))
+        rows.append([(2.0 * a, 2.0 * b, 2.0 * c), (a + other, b + move, c + limit), (-a, -b, 1.0 - c)][rng.integers(3)])
+    if rng.random() < 0.3:
+        rows.append((np.zeros(size), np.zeros(2), 0.0))
+    G, E, w = (np.array(part) for part in zip(*rows, strict=True))
+    F, f = rng.integers(-6, 7, (size, 2)) / 2.0, rng.integers(-2, 3, size) / 2.0
+    return QuadraticProgram(root @ root.T + np.eye(size) * rng.choice([1.0, 2.0**-20]), F, f, G, E, w, size)
+
+
 def minimiser(program: QuadraticProgram, x: Vector) -> Vector | None:
     """The exact v [N] at the state x; None if nothing is feasible."""
     H, F, G, E = (rational(matrix) for matrix in (program.H, program.F, program.G, program.E))

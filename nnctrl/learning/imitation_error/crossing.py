@@ -1,6 +1,6 @@
 """Where several active sets of a quadratic program meet and their rows are dependent together.
 
-There no single feasible affine function is near the law (see `imitation_error_programs`), as where two parallel
+There no single feasible affine function is near the law (see `imitation_error.programs`), as where two parallel
 constraints change places. First the law is enclosed: with u_A of any A, e = u_A - u*, and multipliers l* of the law,
 
     e'H e <= sum of (l_A)_i^- s*_i + sum of l*_k (s_A)_k^-.
@@ -22,6 +22,7 @@ from torch import Tensor
 from nnctrl._typing import FloatArray
 from nnctrl.bounds.taylor_form import TaylorForm
 from nnctrl.bounds.view import AffineView
+from nnctrl.branching.meter import Meter
 from nnctrl.learning.imitation_error.pieces import ActiveSet, Piece, Pieces, enclosed, exact
 from nnctrl.sets.linear_program import minimise
 from nnctrl.sets.rounding import dot_up, sum_up, widen_down, widen_up
@@ -45,8 +46,8 @@ class _InnerPoint:
 class Crossings:
     """Encloses the law on boxes across several regions; inner points are remembered, as neighbours share them."""
 
-    def __init__(self, pieces: Pieces) -> None:
-        self._pieces = pieces
+    def __init__(self, pieces: Pieces, meter: Meter) -> None:
+        self._pieces, self._meter = pieces, meter
         self._inner: dict[ActiveSet, _InnerPoint] = {}
 
     def find(self, form: TaylorForm, piece: Piece) -> tuple[Piece, Tensor, Tensor] | None:
@@ -118,6 +119,7 @@ class Crossings:
 
     def _new_inner_point(self, x: FloatArray) -> _InnerPoint | None:
         """A point with slacks as large as possible, up to 1, at the state x; approximately."""
+        self._meter.require()
         given = self._pieces.program
         count, rows = len(given.f), len(given.w)
         found = minimise(
@@ -142,7 +144,8 @@ class Crossings:
 
 def _may_hold(form: TaylorForm, piece: Piece) -> bool:
     """Whether all multipliers and slacks may be nonnegative at one state of the box."""
-    return bool((form.affine(piece.affine).upper[0, len(piece.values) :] >= 0.0).all())
+    # nan, from an overflow, says nothing
+    return not bool((form.affine(piece.affine).upper[0, len(piece.values) :] < 0.0).any())
 
 
 def _size(form: TaylorForm) -> Tensor:

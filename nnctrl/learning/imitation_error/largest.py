@@ -18,7 +18,7 @@ import torch
 from nnctrl._typing import FloatArray
 from nnctrl.bounds.ball import InputBall
 from nnctrl.bounds.view import NetworkView
-from nnctrl.branching.meter import Meter
+from nnctrl.branching.meter import BudgetSpentError, Exhausted, Meter
 from nnctrl.errors import DimensionError, InputError, UnsupportedError
 from nnctrl.learning.dataset import Dataset, initial_states, label
 from nnctrl.learning.imitation_error.programs import ProgramView
@@ -31,7 +31,7 @@ from nnctrl.sets.box import Box
 from nnctrl.sets.ellipsoid import Ball, Ellipsoid
 from nnctrl.sets.polytope import Polytope
 from nnctrl.systems.controller import Controller
-from nnctrl.systems.expert import Expert
+from nnctrl.systems.expert import Expert, Law
 from nnctrl.systems.plant import Plant
 from nnctrl.systems.simulation import simulate
 from nnctrl.systems.tape import Tape
@@ -45,11 +45,13 @@ TOLERANCE = 0.02
 STARTS = 256
 """Points of the set that the search begins with."""
 
-LEAST = 1e-9
-"""Errors are not told apart closer than this, in units of the input's size."""
+LEAST, NOTHING = 1e-9, 1e-200
+"""Errors are not told apart closer than this, in units of the network's largest output, and in any unit."""
 
 NODES, SECONDS = 20_000, 5.0
 """What the report of a training may spend on one set."""
+
+NO_STATE = "not certified: no state was found at which the law has an input"
 
 NO_LAW = "not certified: the expert states no law that can be bounded"
 
@@ -58,10 +60,11 @@ NO_LAW = "not certified: the expert states no law that can be bounded"
 class ImitationError:
     """The largest error of every input over the states in the union of `regions`, which is what `about` says.
 
-    `certified`: no state there, at which the law has an input, has a larger error; `attained`: some state there has at
-    least this one; both proved, and None where nothing is. `sampled`: the largest difference from what the expert's
-    program returned at `samples` states; None if it refused half of them or more. `remark`: why nothing is certified,
-    or why the bound is not as tight as wanted ("": it is).
+    `certified`: no state there, at which the law has an input, has a larger error; `attained`: some state there, at
+    which it has one, has at least this error; both proved, and None where one of them is not. `sampled`: the largest
+    difference from what the expert's program returned at `samples` states; None if it refused half of them or more.
+    `remark`: why nothing is certified, why the bound is not as tight as wanted, and whether the law was missing
+    somewhere ("": the bound is proved to be tight, and no state without a law was seen).
     """
 
     about: str
@@ -89,8 +92,9 @@ def imitation_error(
 
     `states` [count, n] are those that the expert is asked about, by default extreme and inner ones of the (first)
     region drawn with `seed`. The search ends where every certified error is within `tolerance` times an attained one,
-    or when `meter` is spent: what is certified then holds as well. Cost: a question to the expert for each of the
-    `states`, and one Taylor form of network and law for every node. DimensionError for a network that does not fit.
+    or when `meter`, by default of 5 s from when the expert was asked, is spent: what is certified then holds as well.
+    Cost: a question to the expert for each of the `states`, and one Taylor form of network and law for every node.
+    DimensionError for a network that does not fit, InputError for a law that is not one column over one argument.
     """
     given: tuple[AbstractSet, ...] = (region,) if isinstance(region, AbstractSet) else tuple(region)
     regions = tuple(item.bounding_box() if isinstance(item, Polytope) else item for item in given)
@@ -99,22 +103,50 @@ def imitation_error(
             f"a network of {network.in_size} inputs is compared with an expert over sets of the dimensions "
             f"{', '.join(str(item.dim) for item in regions) or 'of no set'}; give sets of the network's inputs"
         )
+    law = expert.law()
+    if law is not None:
+        _check_fit(network, law)
+    if any(isinstance(item, Polytope) for item in given):
+        about = f"bounding box of the {about}"
     asked = initial_states(regions[0], SAMPLES, np.random.default_rng(seed)) if states is None else states
     data = _answers(expert, asked)
     sampled = None if data is None else np.abs(network(data.states) - data.inputs).max(axis=0)
     found = ImitationError(about, regions, None, None, _row(sampled), 0 if data is None else len(data), NO_LAW)
+    if law is None:
+        return found
+    watched = meter or Meter(SECONDS, allowed_nodes=NODES)
     try:
-        law = _law_view(expert)
-        if law is None:
-            return found
-        search = _search(network, law, regions, tolerance, meter or Meter(SECONDS, allowed_nodes=NODES))
+        view = ExpressionView(law) if isinstance(law, Tape) else ProgramView(law, watched)
+        search = _search(network, view, regions, tolerance, watched)
     except UnsupportedError as error:
         return dataclasses.replace(found, remark=f"not certified: {error}")
+    except BudgetSpentError as error:
+        return dataclasses.replace(found, remark=_unbounded(error.reason))
     if not bool(torch.isfinite(search.upper).all()):
-        return dataclasses.replace(found, remark="not certified: no finite bound was found")
-    remark = "" if search.stopped is None else f"could be tighter: the search ended by its {search.stopped}"
+        return dataclasses.replace(found, remark=_unbounded(search.stopped))
+    if search.attained is None:
+        return dataclasses.replace(found, remark=NO_STATE)
     certified, attained = _row(search.upper.numpy()), _row(search.attained.numpy())
-    return dataclasses.replace(found, certified=certified, attained=attained, remark=remark)
+    return dataclasses.replace(found, certified=certified, attained=attained, remark=_remark(search))
+
+
+def _unbounded(stopped: Exhausted | None) -> str:
+    """Why nothing is certified, if the search found no bound."""
+    if stopped is None:
+        return "not certified: no finite bound was found"
+    return f"not certified: no finite bound was found before the {stopped} was spent"
+
+
+def _remark(search: LargestError) -> str:
+    """What is to be said about a bound."""
+    said = []
+    if not search.close:
+        ended = f"the search ended by its {search.stopped}"
+        small = "there are parts too small to be split whose bound is not tight"
+        said.append(f"could be tighter: {small if search.stopped is None else ended}")
+    if search.partial:
+        said.append("at some states of the set the law seems to have no input, and the bound leaves those out")
+    return "; ".join(said)
 
 
 def errors_of_imitation(
@@ -153,21 +185,31 @@ def _answers(expert: Expert, states: FloatArray) -> Dataset | None:
         return None
 
 
-def _law_view(expert: Expert) -> AbstractLawView | None:
-    law = expert.law()
-    if law is None:
-        return None
-    return ExpressionView(law) if isinstance(law, Tape) else ProgramView(law)
+def _check_fit(network: Network, law: Law) -> None:
+    """InputError for a law that is not a column over one argument, DimensionError for one of another size."""
+    if isinstance(law, Tape):
+        if len(law.in_sizes) != 1 or len(law.out_shapes) != 1 or law.out_shapes[0][1] != 1:
+            raise InputError(
+                f"the law '{law.name}' has arguments of the sizes {law.in_sizes} and outputs of the shapes "
+                f"{law.out_shapes}; give one over the state alone with one column of inputs"
+            )
+        states, inputs = law.in_sizes[0], law.out_shapes[0][0]
+    else:
+        states, inputs = law.F.shape[1], law.outputs
+    if inputs != network.out_size:
+        raise DimensionError(
+            f"a network of {network.out_size} outputs is compared with a law of {inputs}; give one per input"
+        )
+    if states != network.in_size:
+        raise DimensionError(
+            f"a network of {network.in_size} inputs is compared with a law of {states} states; give one per state"
+        )
 
 
 def _search(
     network: Network, law: AbstractLawView, regions: tuple[AbstractSet, ...], tolerance: float, meter: Meter
 ) -> LargestError:
     """The search over one set, or over all boxes at once."""
-    if law.out_size != network.out_size:
-        raise DimensionError(
-            f"a network of {network.out_size} outputs is compared with a law of {law.out_size}; give one per input"
-        )
     if len(regions) > 1 and not all(isinstance(item, Box) for item in regions):
         raise UnsupportedError("several sets are bounded together only if they are boxes; ask about one at a time")
     parts = [parametrise(item, lambda to_state: to_state) for item in regions]
@@ -183,7 +225,7 @@ def _search(
         torch.stack([part.lower for part in parts]),
         torch.stack([part.upper for part in parts]),
         tolerance=tolerance,
-        absolute=LEAST * size,
+        absolute=(LEAST * size).clamp(min=NOTHING),
         meter=meter,
         starts=starts,
         ball=ball,

@@ -1,7 +1,8 @@
 """The minimiser of a convex quadratic program over sets of states, certified.
 
-On a box where all multipliers and slacks of an active set A are nonnegative the law is u_A (`imitation_error_pieces`).
-Where the slacks are, but some multipliers are negative, u_A(x) is feasible, and with the law u* and e = u_A(x) - u*
+On a box where all multipliers and slacks of an active set A are nonnegative the law is u_A (see
+`imitation_error.pieces`). Where the slacks are, but some multipliers are negative, u_A(x) is feasible, and with the law
+u* and e = u_A(x) - u*
 
     e'H e = -(l_A - l*)'G e = -l_A's* - l*'s_A <= sum of (l_A)_i^- s*_i,   s*_i = G_i e <= |G_i|_{H^-1} |e|_H  (i in A)
 
@@ -10,15 +11,13 @@ for stationarity holds for both, complementarity for u*, and G_i u_A(x) = E_i x 
     |e|_H <= sum of (l_A)_i^- |G_i|_{H^-1}   and   |e_j| <= |e|_H (H^-1)_jj^(1/2),
 
 which vanishes on the region's boundary: a box across boundaries takes the union of the constraints that are active in
-it, and what it loses shrinks with its width. Where that union is dependent see `imitation_error_crossing`. Ranges come
-from outward-rounded forms; a solver only guesses A.
+it, and what it loses shrinks with its width. Where that union is dependent see `imitation_error.crossing`. Ranges come
+from outward-rounded forms. A is optimal at the box's centre (see `imitation_error.active_sets`).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,9 +26,13 @@ from torch import Tensor
 from nnctrl.bounds.interval import midpoint_radius
 from nnctrl.bounds.taylor_form import TaylorForm
 from nnctrl.bounds.view import tensor
+from nnctrl.branching.meter import Meter
+from nnctrl.errors import UnsupportedError
+from nnctrl.learning.imitation_error.active_sets import ActiveSets
 from nnctrl.learning.imitation_error.crossing import Crossings
 from nnctrl.learning.imitation_error.pieces import ActiveSet, Piece, Pieces
 from nnctrl.learning.imitation_error.views import AbstractLawView
+from nnctrl.sets.exact import fraction_near
 from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF, grow_up, widen_down, widen_up
 from nnctrl.systems.expert import QuadraticProgram
 
@@ -38,13 +41,25 @@ ROUNDS = 4
 
 
 class ProgramView(AbstractLawView):
-    """The law of a quadratic program; UnsupportedError as for `Pieces`."""
+    """The law of a quadratic program.
 
-    def __init__(self, program: QuadraticProgram) -> None:
+    UnsupportedError as for `Pieces` and for limits that exclude each other; BudgetSpentError, here and in whatever
+    evaluates the law, where the time or memory of `meter` is used up.
+    """
+
+    def __init__(self, program: QuadraticProgram, meter: Meter | None = None) -> None:
         self.program = program
-        self.pieces = Pieces(program)
-        self._crossings = Crossings(self.pieces)
-        self._limits = tuple(tensor(limit) for limit in self.pieces.limits())
+        watched = meter or Meter()
+        self.pieces = Pieces(program, watched)
+        self._active = ActiveSets(self.pieces, watched)
+        self._crossings = Crossings(self.pieces, watched)
+        low, high = self.pieces.limits()
+        if (low > high).any():
+            raise UnsupportedError(
+                f"the limits of the inputs of the law's program exclude each other ({low.tolist()} is to be at most "
+                f"{high.tolist()}); it has no input anywhere"
+            )
+        self._limits = tensor(low), tensor(high)
 
     @property
     def out_size(self) -> int:
@@ -55,30 +70,13 @@ class ProgramView(AbstractLawView):
         """See `AbstractLawView`."""
         return 8 * 6 * (2 * self.out_size + len(self.program.w)) * (symbols + self.out_size)
 
-    @cached_property
-    def _solver(self) -> Any:
-        import casadi
-
-        shapes = {"h": casadi.Sparsity.dense(*self.program.H.shape), "a": casadi.Sparsity.dense(*self.program.G.shape)}
-        quiet = {"print_iter": False, "print_header": False, "print_info": False, "error_on_fail": False}
-        return casadi.conic("law", "qrqp", shapes, quiet)
-
-    def guess(self, x: np.ndarray) -> ActiveSet | None:
-        """The active set at a state [n], as a solver says; None where it finds no input."""
-        given = self.program
-        found = self._solver(h=given.H, g=given.F @ x + given.f, a=given.G, uba=given.E @ x + given.w)
-        if not self._solver.stats()["success"]:
-            return None
-        return tuple(int(i) for i in np.flatnonzero(np.array(found["lam_a"]).ravel() > 0.0))
-
     def __call__(self, x: Tensor) -> Tensor:
         """See `AbstractLawView`; one program per state."""
         states = x.reshape(-1, x.shape[-1])
         m, n = self.out_size, states.shape[1]
         gains = torch.zeros(len(states), m, n, dtype=torch.float64)
         constants = torch.full((len(states), m), torch.nan, dtype=torch.float64)
-        for k, state in enumerate(states.detach().numpy()):
-            active = self.guess(state)
+        for k, active in enumerate(self._active.at(states.detach())):
             piece = None if active is None else self.pieces.piece(active)
             if piece is not None:
                 gains[k], constants[k] = piece.affine.weight[:m], piece.affine.bias[:m]
@@ -88,8 +86,8 @@ class ProgramView(AbstractLawView):
     def through(self, form: TaylorForm) -> TaylorForm:
         """See `AbstractLawView`; one program per box, and a form for every active set among them."""
         result = self._limited(form)
-        guesses = {k: self.guess(state) for k, state in enumerate(form.centre.detach().numpy())}
-        first = {k: active for k, active in guesses.items() if active is not None}
+        active_sets = self._active.at(form.centre.detach())
+        first = {k: active for k, active in enumerate(active_sets) if active is not None}
         trying, settled = first, set[int]()
         for _ in range(ROUNDS):
             groups: dict[ActiveSet, list[int]] = {}
@@ -105,7 +103,19 @@ class ProgramView(AbstractLawView):
         for k in first.keys() - settled:
             self._cross(form, first[k], k, result)
         low, high = self._limits
-        return replace(result, lower=torch.maximum(result.lower, low), upper=torch.minimum(result.upper, high))
+        nowhere = self._active.excluded(form).unsqueeze(-1)
+        return replace(
+            result,
+            lower=torch.where(nowhere, torch.inf, torch.maximum(result.lower, low)),
+            upper=torch.where(nowhere, -torch.inf, torch.minimum(result.upper, high)),
+        )
+
+    def has_input(self, states: np.ndarray) -> Tensor:
+        """See `AbstractLawView`: some input is feasible."""
+        near = [np.array([fraction_near(entry) for entry in state]) for state in states]
+        guesses = [self._active.guess(state) or () for state in near]
+        found = [self._active.exactly(*pair) is not None for pair in zip(states, guesses, strict=True)]
+        return torch.tensor(found, dtype=torch.bool)
 
     def _cross(self, form: TaylorForm, active: ActiveSet, k: int, result: TaylorForm) -> None:
         """Put box k, at whose centre the set is active, into `result`, if `Crossings` finds something."""
@@ -134,7 +144,7 @@ class ProgramView(AbstractLawView):
         following: dict[int, ActiveSet] = {}
         for row in torch.nonzero(~feasible).flatten().tolist():
             upper = image.upper[row, multipliers].tolist()
-            kept = {i for i, high in zip(piece.active, upper, strict=True) if high >= 0.0}
+            kept = {i for i, high in zip(piece.active, upper, strict=True) if not high < 0.0}
             added = {i for i, lacks in zip(piece.others, lacking[row].tolist(), strict=True) if lacks}
             following[int(index[row])] = tuple(sorted(kept | added))
         return following
