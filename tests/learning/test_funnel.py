@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from nnctrl import Avoid, Ball, Box, Ellipsoid, LinearPlant, Moving, Polytope, Reach, Spec, Stay, Zonotope
+from nnctrl import Avoid, Ball, Box, Ellipsoid, LinearPlant, Moving, Plant, Polytope, Reach, Spec, Stay, Zonotope
 from nnctrl.errors import UnsupportedError
 from nnctrl.learning.funnel.checks import (
     Coordinates,
@@ -289,6 +289,21 @@ def test_no_funnel_is_said_to_be_no_proof() -> None:
     weak = Stay(Box(np.array([-0.1]), np.array([0.1])), on=("u",), name="input")
     with pytest.raises(NoFunnelError, match="no funnel was found"):
         find_funnel(mass(weak, Reach(GOAL, at=5, name="goal")))
+
+
+class UncertainMass(Plant):
+    states, inputs, dt, parameters = {"x": "m"}, {"u": "m"}, 1.0, {"a": 1.0}
+
+    def dynamics(self, x, u, p):
+        return (p["a"] * x[0] + u[0],)
+
+
+def test_the_spread_of_parameters_is_named_where_it_is_in_the_way() -> None:
+    start, goal = Box(np.array([1.9]), np.array([2.1])), Box(np.array([-0.5]), np.array([0.5]))
+    spec = Spec((UNIT, Reach(goal, at=4, name="goal")))
+    assert find_funnel(Task(UncertainMass(), start, spec, 4, "known")).steps == 4
+    with pytest.raises(NoFunnelError, match="spread of the parameters of 'Uncertain"):
+        find_funnel(Task(UncertainMass(parameters={"a": (0.5, 1.5)}), start, spec, 4, "spread"))
 
 
 def test_what_is_not_treated_is_said() -> None:

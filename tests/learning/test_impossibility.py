@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+import warnings
 from fractions import Fraction
 
 import casadi
@@ -25,9 +27,10 @@ from nnctrl import (
     Sublevel,
     Zonotope,
 )
-from nnctrl.learning.impossibility import motion
+from nnctrl.branching.meter import Meter
+from nnctrl.learning.impossibility import motion, words
 from nnctrl.learning.impossibility.motion import SampledMotion, exponential
-from nnctrl.learning.impossibility.points import extreme_point
+from nnctrl.learning.impossibility.points import extreme_point, listed
 from nnctrl.learning.impossibility.proof import impossibility
 from nnctrl.learning.impossibility.weights import HalfSpaces, Question, Weights, bound
 from nnctrl.learning.lmi.enclosed import Enclosed
@@ -353,12 +356,12 @@ def test_sentences_name_the_state_the_quantity_and_its_bound() -> None:
     weak = Stay(Box(np.array([-0.2]), np.array([0.2])), on=("u",), name="input")
     said = impossibility(double_integrator(weak, Reach(GOAL, at=5, name="goal")))
     assert said == (
-        "from (p, v) = (2.6, 0.2) no input sequence within the limits reaches p <= 0.25, which 'goal' asks for, at "
-        "step 5: p is at least 1.099 there"
+        "from a state near (p, v) = (2.6, 0.2) no input sequence within the limits reaches p <= 0.25, which 'goal' "
+        "asks for, at step 5: p is at least 1.099 there"
     )
     said = impossibility(double_integrator(weak, Reach(Ball(np.zeros(2), 0.2), at=5, name="goal")))
     assert said is not None
-    assert "(coefficients rounded)" in said
+    assert "reaches 0.667 p - v <= 0.2405, which 'goal' asks for" in said
     tight = Stay(Box(np.array([-0.3]), np.array([0.3])), on=("v",), name="velocity")
     said = impossibility(double_integrator(UNIT, tight, Reach(GOAL, at=5, name="goal")))
     assert said is not None
@@ -414,3 +417,169 @@ def test_what_is_not_treated_is_not_called_impossible() -> None:
     assert impossibility(double_integrator(Reach(GOAL, at=2))) is None
     by_expression = Avoid(Sublevel(lambda z: casadi.norm_2(z) - 9, 2), name="wall")
     assert impossibility(double_integrator(UNIT, by_expression, Reach(GOAL, at=5))) is None
+
+
+def scalar(a: float, start: float, limit: float, goal: Reach, steps: int = 3) -> str | None:
+    """What is said of x+ = a x + u with |u| <= limit from one state."""
+    plant = LinearPlant([[a]], [[1.0]], states=("x",), inputs=("u",), dt=1.0)
+    limits = Stay(Box(np.array([-limit]), np.array([limit])), on=("u",), name="input")
+    return impossibility(Task(plant, Box(np.array([start]), np.array([start])), Spec((limits, goal)), steps, "scalar"))
+
+
+def interval(lower: float, upper: float) -> Box:
+    return Box(np.array([lower]), np.array([upper]))
+
+
+def test_goals_within_a_time_are_told_with_a_wall_only_if_one_serves_at_every_step() -> None:
+    by_name = "from x = {} no input sequence within the limits enters the set of 'goal' by step 3"
+    # x is below the goal at first and above it at last
+    assert scalar(2.0, 3.0, 0.1, Reach(interval(10.0, 11.0), within=3, name="goal")) == by_name.format(3)
+    # one wall, at another place at every step
+    moving = Moving(interval(5.0, 6.0), np.array([1.0]))
+    assert scalar(1.0, 0.0, 0.1, Reach(moving, within=3, name="goal")) == by_name.format(0)
+    # the wall that serves is the one of the last step, and the other one
+    for goal, wall in ((interval(-5.0, -4.0), "x <= -4"), (interval(99.0, 100.0), "x >= 99")):
+        said = scalar(2.0, 3.0, 0.1, Reach(goal, within=3, name="goal"))
+        assert said is not None
+        assert f"reaches {wall}, which 'goal' asks for, by step 3" in said
+    # at one step a moving goal has one wall
+    said = scalar(1.0, 0.0, 0.1, Reach(moving, at=3, name="goal"))
+    assert said is not None
+    # the way of a moving set is rounded
+    assert "reaches x >= 7.999, which 'goal' asks for, at step 3" in said
+
+
+def test_goals_within_a_time_name_every_set_that_a_step_is_about() -> None:
+    """At step 1 the goal is out of reach by itself, at step 3 only for states that stay slow."""
+    slow = Stay(Box(np.array([-0.5]), np.array([0.5])), on=("v",), name="slow")
+    start = Box(np.array([3.0, 0.0]), np.array([3.0, 0.0]))
+    goal = Reach(Box(np.array([-1.0]), np.array([0.5])), on=("p",), within=3, name="goal")
+    said = impossibility(double_integrator(UNIT, slow, goal, horizon=3, initial=start))
+    assert said is not None
+    assert "within the limits and in 'slow' reaches p <= 0.5, which 'goal' asks for, by step 3" in said
+    assert impossibility(double_integrator(UNIT, goal, horizon=3, initial=start)) is None
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_numbers_that_are_told_are_true_and_show_the_gap(sign: float) -> None:
+    rng = np.random.default_rng(0)
+    told = 0
+    for _ in range(60):
+        edge = float(rng.choice([1.0, 1e8, 1e-5, 0.3, 12345.678901234])) * float(1.0 + rng.integers(2) * rng.random())
+        start = edge * (1.0 + float(10.0 ** rng.integers(-14, 2)))
+        goal = interval(0.0, edge) if sign > 0.0 else interval(-edge, 0.0)
+        said = scalar(1.0, sign * start, 0.0, Reach(goal, at=3, name="goal"))
+        if said is None:
+            # as rounding does not tell them apart
+            assert start <= edge * (1.0 + 1e-13)
+            continue
+        found = re.search(r"reaches x (<=|>=) (\S+), which .* x is at (?:least|most) (\S+) there", said)
+        assert found is not None
+        needed, least = sign * Fraction(found.group(2)), sign * Fraction(found.group(3))
+        assert found.group(1) == ("<=" if sign > 0.0 else ">=")
+        # a number that is not rounded reads as the wall itself
+        assert needed >= Fraction(edge) or float(found.group(2)) == sign * edge
+        assert needed < least <= Fraction(start)
+        assert Fraction(sign * float(found.group(2))) < least
+        told += "near" not in said
+        if "near" not in said:
+            assert float(re.match(r"from x = (\S+) no", said).group(1)) == sign * start
+    assert 0 < told < 60
+
+
+def test_numbers_that_are_too_close_are_left_out() -> None:
+    assert words._told(Fraction(1), Fraction(1) + Fraction(1, 10**25), 1) is None
+    assert words._told(Fraction(1, 3), Fraction(2, 5), 1) == ("0.3334", "0.4")
+    assert words._told(Fraction(1, 3), Fraction(2, 5), -1) == ("-0.3334", "-0.4")
+
+
+def test_points_are_told_exactly_or_as_near() -> None:
+    assert listed(["x"], Enclosed.exact(np.array([[1.2345649]])), "point") == "the point x = 1.2345649"
+    assert listed(["x"], Enclosed.exact(np.array([[1.0 / 3.0]])), "point") == "a point near x = 0.333333"
+    rounded = Enclosed(np.array([[1.0], [2.0]]), np.array([[0.0], [1e-16]]))
+    assert listed(["p", "v"], rounded, "state") == "a state near (p, v) = (1, 2)"
+
+
+def test_walls_of_several_coordinates_are_told_with_their_own_coefficients() -> None:
+    """No trajectory is below the bound that is told for exactly the coefficients that are told."""
+    weak = Stay(Box(np.array([-0.2]), np.array([0.2])), on=("u",), name="input")
+    goals = (2.0, 0.0, Ball(np.zeros(2), 0.2)), (2.5, 0.25, Polytope(np.array([[3.0, 1.7]]), np.array([0.5])))
+    for *at, goal in goals:
+        start = Box(np.array(at), np.array(at))
+        said = impossibility(double_integrator(weak, Reach(goal, at=5, name="goal"), initial=start))
+        assert said is not None
+        pattern = r"reaches (?:(\S+) )?p ([+-]) (?:(\S+) )?v <= (\S+), .* at least (\S+) there"
+        first, sign, second, needed, least = re.search(pattern, said).groups()
+        a, b = Fraction(first or 1), Fraction(second or 1) * (1 if sign == "+" else -1)
+        if isinstance(goal, Ball):
+            assert Fraction(needed) ** 2 >= Fraction(goal.radius) ** 2 * (a**2 + b**2)
+        else:
+            assert (first, sign, second, needed) == ("3", "+", "1.7", "0.5")
+        ends = []
+        for signs in np.ndindex(*[2] * 5):
+            p, v = map(Fraction, at)
+            for one in signs:
+                u = Fraction(0.2) * (1 if one else -1)
+                p, v = p + v + u / 2, v + u
+            ends.append(a * p + b * v)
+        assert Fraction(needed) < Fraction(least) <= min(ends)
+
+
+def test_unbounded_initial_sets_and_plants_without_inputs() -> None:
+    quadrant = Polytope(np.eye(2), np.ones(2))
+    box = Stay(Box(np.zeros(2), np.ones(2)), name="box")
+    assert impossibility(double_integrator(UNIT, horizon=3, initial=quadrant)) is None
+    impossibility(double_integrator(UNIT, box, horizon=3, initial=quadrant))
+    impossibility(double_integrator(UNIT, Reach(GOAL, at=3), horizon=3, initial=quadrant))
+    assert extreme_point(quadrant, -np.ones(2)) is None
+    still = LinearPlant([[1.0]], np.zeros((1, 0)), states=("x",), inputs=(), dt=1.0)
+
+    def said(upper: float) -> str | None:
+        spec = Spec((Reach(interval(0.0, upper), at=2, name="goal"),))
+        return impossibility(Task(still, interval(1.0, 1.0), spec, 3, "still"))
+
+    assert said(1.0) is None
+    answer = said(0.5)
+    assert answer is not None
+    assert "from x = 1 no input sequence within the limits reaches x <= 0.5" in answer
+
+
+def chain(steps: int, far: float) -> Task:
+    A, B = np.eye(6), np.zeros((6, 3))
+    for k in range(3):
+        A[2 * k, 2 * k + 1] = B[2 * k + 1, k] = 0.1
+    limits = Stay(Box(-np.ones(3), np.ones(3)), on=("u1", "u2", "u3"), name="input")
+    stay = Stay(Box(-np.full(6, 1e4), np.full(6, 1e4)), name="stay")
+    goal = Reach(interval(far - 0.1, far + 0.1), on=("x1",), at=steps, name="goal")
+    start = Box(np.full(6, -0.1), np.full(6, 0.1))
+    return Task(LinearPlant(A, B, dt=1.0), start, Spec((limits, stay, goal)), steps, "three masses")
+
+
+def test_the_time_is_limited() -> None:
+    assert impossibility(chain(20, 9.0)) is not None
+    assert impossibility(chain(20, 9.0), Meter(seconds=0.0)) is None
+    began = time.process_time()
+    assert impossibility(chain(150, 30.0), Meter(seconds=0.5)) is None
+    assert time.process_time() - began < 2.5
+
+
+def test_overflows_prove_nothing_and_nothing_is_printed(capfd) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert scalar(1e200, 1.0, 0.1, Reach(interval(0.0, 0.5), at=3, name="goal")) is None
+        # an input without limits satisfies everything by any amount, of which HiGHS used to print an error
+        plant = LinearPlant([[1.0]], [[-16.0 / 11.0, 40.0 / 11.0]], states=("x",), inputs=("a", "b"), dt=1.0)
+        walls = Polytope(np.array([[1e6], [-1e6], [-2.5]]), np.array([29718750.0, 29718750.0, 74.296875]))
+        goal = Reach(Polytope.half_space(np.array([5.5e6]), 12312500.003663823), at=1, name="goal")
+        spec = Spec((Stay(walls, on=("b",), name="limits"), goal))
+        assert impossibility(Task(plant, interval(0.0, 0.0), spec, 1, "large")) is None
+    assert capfd.readouterr() == ("", "")
+    question = Question(
+        SampledMotion(*(Enclosed.exact(np.array([[v]])) for v in (1e200, 1.0, 0.0)), np.zeros(0)),
+        HalfSpaces.of([(2, np.array([-1.0]), 0.0, "r")], 1),
+        HalfSpaces.of([], 1),
+        -np.ones((2, 1)),
+        np.ones((2, 1)),
+    )
+    weights = Weights(np.ones(1), np.zeros(0), np.zeros((2, 1)), np.zeros((3, 1)))
+    assert bound(question, weights).at(Enclosed.exact(np.array([[-1.0]]))) == -np.inf

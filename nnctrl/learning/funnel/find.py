@@ -61,7 +61,20 @@ def find_funnel(task: Task, seed: int = 0, progress: Progress | None = None, met
             nearest = min(nearest, violation)
             if clock.exhausted() is not None:
                 raise NoFunnelError("the time ran out before a funnel was found")
-    raise NoFunnelError(
-        "no funnel was found: the best trajectory with room for a tube violates a limit by "
-        f"{nearest:.3g} of its scale, and no gains make a tube narrow enough"
-    )
+    raise NoFunnelError(f"no funnel was found: {_reason(task, nearest)}")
+
+
+def _reason(task: Task, violation: float) -> str:
+    """What stood in the way: the trajectory, the spread of parameters, or the width of the tube."""
+    if violation > 0.0:
+        return (
+            f"the best trajectory with room for a tube violates a limit by {violation:.3g} of its scale, and no gains "
+            "make a tube narrow enough"
+        )
+    lower, upper = task.plant.parameter_bounds
+    if (lower < upper).any():
+        return (
+            f"there are trajectories with room for a tube, but no tube is proved, most likely because of the spread of "
+            f"the parameters of '{task.plant.name}': tubes are made for the middle of their ranges; narrow these"
+        )
+    return "there are trajectories with room for a tube, but no tube about them is proved"

@@ -49,7 +49,11 @@ class Funnel:
         return len(self.gains)
 
     def pairs(self) -> list[Pair]:
-        """One pair a step: from its set into the next, within the limits of the inputs."""
+        """One pair a step: from its set into the next, within the limits of the inputs.
+
+        The pairs are about the middle of the plant's matrices only: for parameters in ranges what they say of the next
+        set holds for the middle matrices, where the funnel itself is proved for all.
+        """
         steps = chain(self.sets, self.motion.A, self.motion.B, self.motion.c)
         found = []
         for step, pair in enumerate(steps):

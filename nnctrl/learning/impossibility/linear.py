@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nnctrl._typing import FloatArray
+from nnctrl.branching.meter import Meter
 from nnctrl.errors import UnsupportedError
 from nnctrl.learning.impossibility.motion import SampledMotion
 from nnctrl.learning.impossibility.pieces import HalfSpace, Piece, Wall
@@ -21,8 +22,11 @@ from nnctrl.learning.lmi.enclosed import Enclosed
 from nnctrl.sets.base import AbstractSet
 from nnctrl.sets.polytope import Polytope
 
-MOST_INPUTS = 2000
+MOST_INPUTS = 1000
 """Numbers of inputs up to the time in question for which linear programs are solved."""
+
+MOST_ENTRIES = 2_500_000
+"""Inequalities times inputs of one program, for which it is solved within about a second."""
 
 ROUNDS = 8
 """At most so many programs for one question, each about a worse initial state or with more half-spaces."""
@@ -40,22 +44,39 @@ class Proof:
     start: Enclosed
     value: float
 
+    @property
+    def owners(self) -> set[str]:
+        """The requirements on states that it is about."""
+        weighted = zip(self.question.states.owners, self.weights.states, strict=True)
+        return {owner for owner, weight in weighted if weight > 0.0}
+
+    def direction(self, id: str) -> FloatArray:
+        """The weighted sum [n] of the normals of one requirement."""
+        chosen = np.array([owner == id for owner in self.question.states.owners])
+        return np.asarray(self.weights.states[chosen] @ self.question.states.normals[chosen])
+
 
 def prove(
-    motion: SampledMotion, initial: AbstractSet, pieces: Sequence[Piece], samples: int, start: Enclosed | None = None
+    motion: SampledMotion,
+    initial: AbstractSet,
+    pieces: Sequence[Piece],
+    samples: int,
+    meter: Meter,
+    start: Enclosed | None = None,
 ) -> Proof | None:
     """A proof that from some state of `initial`, or from `start`, no inputs meet all `pieces` up to sample `samples`.
 
-    None if none is found. The search for the state begins in the middle and at the farthest states along the axes.
-    Cost: at most `ROUNDS` linear programs for each of these.
+    None if none is found before `meter` is exhausted, and for programs that are too large. The search for the state
+    begins in the middle and at the farthest states along the axes. Cost: at most `ROUNDS` linear programs for each.
     """
     if samples * motion.B.shape[1] > MOST_INPUTS:
         return None
-    walls = [{step: piece.walls() for step in piece.counted(samples)} for piece in pieces]
+    known = [piece.walls() for piece in pieces]
+    walls = [{step: list(some) for step in piece.counted(samples)} for piece, some in zip(pieces, known, strict=True)]
     if start is not None:
-        return _ascend(motion, initial, pieces, walls, samples, start.middle[:, 0], start)
+        return _ascend(motion, initial, pieces, walls, samples, start.middle[:, 0], meter, start)
     for middle in _starts(initial):
-        proof = _ascend(motion, initial, pieces, walls, samples, middle, None)
+        proof = _ascend(motion, initial, pieces, walls, samples, middle, meter, None)
         if proof is not None:
             return proof
     return None
@@ -68,13 +89,19 @@ def _ascend(
     walls: Sequence[dict[int, list[Wall]]],
     samples: int,
     middle: FloatArray,
+    meter: Meter,
     start: Enclosed | None,
 ) -> Proof | None:
     """The proof from `start`, or from states that are worse and worse, from `middle` [n] on; more `walls` are added."""
     point = start
     for _ in range(ROUNDS):
+        if meter.exhausted() is not None:
+            return None
         question = _question(motion, pieces, walls, samples)
-        weights = propose(question, middle) if len(question.states) else None
+        rows = len(question.states) + len(question.inputs)
+        if not len(question.states) or rows * samples * motion.B.shape[1] > MOST_ENTRIES:
+            return None
+        weights = propose(question, middle)
         if weights is None:
             return None
         found = bound(question, weights)

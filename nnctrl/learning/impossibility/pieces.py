@@ -47,6 +47,11 @@ class Piece:
         """The samples that count up to `samples`: inputs are those before it."""
         return [step for step in self.steps if step < samples + (not self.of_input)]
 
+    @property
+    def is_round(self) -> bool:
+        """Whether it has no walls of its own."""
+        return isinstance(self.target, Ball | Ellipsoid)
+
     def walls(self) -> list[Wall]:
         """Those of a polyhedron, those of a round set along the axes."""
         if isinstance(self.target, Polytope):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from nnctrl.branching.meter import Meter
 from nnctrl.errors import UnsupportedError
 from nnctrl.learning.funnel.checks import slack_inside
 from nnctrl.learning.funnel.limits import named
@@ -35,14 +36,19 @@ MOST_CORNERS = 12
 """Boxes of up to so many sides are compared with round sets corner by corner."""
 
 
-def impossibility(task: Task) -> str | None:
+SECONDS = 2.0
+"""Time for linear programs if the caller sets none."""
+
+
+def impossibility(task: Task, meter: Meter | None = None) -> str | None:
     """One or two sentences that prove that no controller can do `task`; None if no proof was found.
 
     Looked for are: an initial state that touches an obstacle or is outside a set to stay in; a goal that an obstacle
     covers or that a set to stay in does not meet; and for affine plants with limited inputs an initial state from which
     the goal is out of reach, or from which the sets to stay in are left, whatever the inputs. Disturbances are held in
     the middle of their ranges: a controller has to cope with these, too. Cost: some ten linear programs over all inputs
-    up to the horizon.
+    up to the horizon, more for goals within a time; none is begun when `meter`, by default one of
+    `SECONDS`, is exhausted.
     """
     for id, requirement in task.spec.items():
         if _static(requirement) is None or requirement.window(task.horizon)[0] > 0.0:
@@ -55,7 +61,7 @@ def impossibility(task: Task) -> str | None:
             sentence = _forbidden_goal(task, id, requirement)
             if sentence is not None:
                 return sentence
-    return out_of_reach(task)
+    return out_of_reach(task, meter or Meter(seconds=SECONDS))
 
 
 def _static(requirement: Requirement) -> AbstractSet | None:
@@ -78,8 +84,8 @@ def _wrong_at_the_start(task: Task, id: str, requirement: Requirement) -> str | 
         if meeting.verdict != "intersecting" or meeting.witness is None:
             return None
         return (
-            f"the initial set touches the set of '{id}', which is to be avoided from the start: both hold the point "
-            f"{listed(names, meeting.witness)}"
+            f"the initial set touches the set of '{id}', which is to be avoided from the start: both hold "
+            f"{listed(names, Enclosed.exact(meeting.witness[:, None]), 'point')}"
         )
     for point in _far_points(shadow, target):
         spread = Interval(point.middle[:, 0] - point.radius[:, 0], point.middle[:, 0] + point.radius[:, 0])
@@ -89,7 +95,7 @@ def _wrong_at_the_start(task: Task, id: str, requirement: Requirement) -> str | 
         if target.contains(point.middle[:, 0] if exact else wider).verdict == "outside":
             return (
                 f"the initial set leaves the set of '{id}', in which the state has to stay from the start: it holds "
-                f"the point {listed(names, point.middle[:, 0])}, which is outside"
+                f"{listed(names, point, 'point')}, which is outside"
             )
     return None
 

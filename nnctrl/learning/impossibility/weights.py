@@ -41,7 +41,7 @@ class HalfSpaces:
         """From (step, normal, bound, owner) one by one."""
         return HalfSpaces(
             np.array([step for step, *_ in found], dtype=np.int64),
-            np.array([normal for _, normal, *_ in found], dtype=np.float64).reshape(-1, size),
+            np.array([normal for _, normal, *_ in found], dtype=np.float64).reshape(len(found), size),
             np.array([bound for *_, bound, _ in found], dtype=np.float64),
             tuple(owner for *_, owner in found),
         )
@@ -76,9 +76,11 @@ class Weights:
     trajectory: FloatArray
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def propose(question: Question, start: FloatArray) -> Weights | None:
     """Weights for which the sum over trajectories from `start` [n] is greatest: multipliers of the program that
-    minimises the greatest violation of a half-space over states. Floating point; None if the program has no solution.
+    minimises the greatest violation of a half-space over states. Floating point; None if the program has no solution,
+    as after an overflow.
     """
     motion, samples = question.motion, question.samples
     m = question.lower.shape[1]
@@ -91,18 +93,23 @@ def propose(question: Question, start: FloatArray) -> Weights | None:
     placed[np.arange(len(question.inputs)), question.inputs.steps] = question.inputs.normals
     matrix = np.concatenate([rows, placed.reshape(len(question.inputs), samples * m)])
     violation = np.concatenate([-size, np.zeros(len(question.inputs))])
+    # inputs without limits may satisfy everything by any amount: HiGHS prints errors about some unbounded programs
+    limited = np.isfinite(question.lower).all() and np.isfinite(question.upper).all()
+    deepest = -np.inf if limited else -1.0 - float(np.max(abs(values) / size, initial=0.0))
     solution = minimise(
         np.eye(samples * m + 1)[-1],
         np.concatenate([matrix, violation[:, None]], axis=1),
         np.concatenate([values, question.inputs.bounds]),
         bounds=np.concatenate(
-            [np.stack([question.lower.ravel(), question.upper.ravel()], axis=1), [[-np.inf, np.inf]]]
+            [np.stack([question.lower.ravel(), question.upper.ravel()], axis=1), [[deepest, np.inf]]]
         ),
     )
     if solution.status != "optimal":
         return None
     found = np.maximum(0.0, -solution.inequality)
     count = len(question.states)
+    if not found[:count].any():
+        return None
     controls = solution.x[:-1]
     return Weights(found[:count], found[count:], controls.reshape(samples, m), free + effects @ controls)
 
@@ -114,12 +121,15 @@ class Bound:
     gradient: Enclosed
     constant: float
 
+    @np.errstate(over="ignore", invalid="ignore")
     def at(self, start: Enclosed) -> float:
-        """A lower bound of the sum at a point [n, 1]."""
+        """A lower bound of the sum at a point [n, 1]; -inf after an overflow."""
         value = self.gradient.times(start)
-        return -float(sum_up(np.array([-_low(value)[0, 0], -self.constant])))
+        total = -float(sum_up(np.array([-_low(value)[0, 0], -self.constant])))
+        return total if np.isfinite(total) else -np.inf
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def bound(question: Question, weights: Weights) -> Bound:
     """The bound of the sum by `weights`, rounded downward; -inf where an input without limits matters."""
     motion = question.motion

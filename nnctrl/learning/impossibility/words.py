@@ -3,62 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_FLOOR, Context, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from fractions import Fraction
 
 import numpy as np
 
 from nnctrl._typing import FloatArray
 from nnctrl.learning.impossibility.linear import Proof
 from nnctrl.learning.impossibility.pieces import period_of
-from nnctrl.learning.impossibility.points import listed
+from nnctrl.learning.impossibility.points import listed, told_exactly
 from nnctrl.learning.lmi.enclosed import Enclosed
 from nnctrl.learning.task import Task
 
-ROUNDING = 1e-12
-"""Share by which numbers are moved to the safe side before they are told."""
+MOST_DIGITS = 17
+"""Digits of what is needed and what is reached; doubles have no more."""
 
 
-def not_reached(task: Task, id: str, proof: Proof, step: int, within: bool) -> str:
-    """The goal `id` cannot be entered at sample `step`, or at any up to it."""
+def not_reached(task: Task, id: str, proofs: Sequence[Proof], step: int, within: bool) -> str:
+    """The one wall of the goal `id` that `proofs` are about, the first for sample `step`, cannot be passed at it, or at
+    any up to it; without numbers where none of usual length tell what is asked from what there is.
+    """
+    proof = proofs[0]
     spaces, y = proof.question.states, proof.weights.states
-    of_goal = np.array([owner == id for owner in spaces.owners])
-    direction = y[of_goal] @ spaces.normals[of_goal]
-    needed = float(y[of_goal] @ spaces.bounds[of_goal])
-    if not direction.any():
-        # what contradicts itself are the other requirements, or the goal's own walls
-        return not_kept(task, proof)
-    alone = np.count_nonzero(direction) == 1
-    unit = float(np.linalg.norm(direction))
-    least = (needed + proof.value) / unit - ROUNDING * (abs(needed) + abs(proof.value)) / unit
-    others = sorted({owner for owner, weight in zip(spaces.owners, y, strict=True) if weight > 0.0} - {id})
-    also = f" and in {_quoted(others)}" if others else ""
-    sign = float(np.sign(direction[np.flatnonzero(direction)[0]]))
-    what = _combination(list(task.plant.states), sign * direction / unit)
-    wanted, got = _told(needed / unit, least, sign)
-    relation, far = ("<=", "at least") if sign > 0.0 else (">=", "at most")
-    when, last = f"at {_time(task, step)}", "there"
-    if within:
-        when, last = f"by {_time(task, step)}", f"at {_time(task, step)}"
-    return (
-        f"{_from(task, proof.start)} no input sequence within the limits{also} reaches {what} {relation} {wanted}, "
-        f"which '{id}' asks for, {when}: {what} is {far} {got} {last}"
-        f"{'' if alone else ' (coefficients rounded)'}{_aside(proof)}"
+    index = spaces.owners.index(id)
+    row, weight = spaces.normals[index], Fraction(float(y[index]))
+    # the other terms of the sum are not positive for whoever meets the other requirements
+    needed = Fraction(float(spaces.bounds[index]))
+    least = needed + Fraction(proof.value) / weight
+    used = np.flatnonzero(row)
+    sign = 1 if row[used[0]] > 0.0 else -1
+    unit = abs(Fraction(float(row[used[0]]))) if len(used) == 1 else Fraction(1)
+    what = _combination(list(task.plant.states), sign * row / float(unit))
+    numbers = _told(needed / unit, least / unit, sign)
+    if what is None or numbers is None:
+        return not_entered(task, id, proofs, step, within)
+    wanted, got = numbers
+    relation, far = ("<=", "at least") if sign > 0 else (">=", "at most")
+    when, last = (
+        (f"by {_time(task, step)}", f"at {_time(task, step)}") if within else (f"at {_time(task, step)}", "there")
     )
+    return (
+        f"{_beginning(task, id, proofs)} reaches {what} {relation} {wanted}, which '{id}' asks for, {when}: {what} is "
+        f"{far} {got} {last}{_aside(proof)}"
+    )
+
+
+def not_entered(task: Task, id: str, proofs: Sequence[Proof], step: int, within: bool) -> str:
+    """The goal `id` cannot be entered at sample `step`, or by `proofs` for all samples at any up to it."""
+    when = "by" if within else "at"
+    return f"{_beginning(task, id, proofs)} enters the set of '{id}' {when} {_time(task, step)}{_aside(proofs[0])}"
 
 
 def not_kept(task: Task, proof: Proof) -> str:
     """The requirements with weights cannot all be met."""
     spaces, y = proof.question.states, proof.weights.states
-    owners = sorted({owner for owner, weight in zip(spaces.owners, y, strict=True) if weight > 0.0})
     last = int(spaces.steps[y > 0.0].max())
     return (
-        f"{_from(task, proof.start)} no input sequence within the limits meets {_quoted(owners)} at all times up to "
-        f"{_time(task, last)}{_aside(proof)}"
+        f"{_from(task, proof.start)} no input sequence within the limits meets {_quoted(sorted(proof.owners))} at all "
+        f"times up to {_time(task, last)}{_aside(proof)}"
     )
 
 
+def _beginning(task: Task, id: str, proofs: Sequence[Proof]) -> str:
+    """Where inputs begin and what they keep, without the goal `id`."""
+    others = sorted(set().union(*(proof.owners for proof in proofs)) - {id})
+    also = f" and in {_quoted(others)}" if others else ""
+    return f"{_from(task, proofs[0].start)} no input sequence within the limits{also}"
+
+
 def _from(task: Task, start: Enclosed) -> str:
-    return f"from {listed(list(task.plant.states), start.middle[:, 0])}"
+    return f"from {listed(list(task.plant.states), start, 'state').removeprefix('the state ')}"
 
 
 def _aside(proof: Proof) -> str:
@@ -67,30 +81,46 @@ def _aside(proof: Proof) -> str:
 
 
 def _time(task: Task, step: int) -> str:
-    return f"step {step}" if task.plant.is_discrete else f"{step * period_of(task):g} s"
+    seconds = None if task.plant.is_discrete else told_exactly(step * period_of(task))
+    return f"step {step}" if seconds is None else f"{seconds} s"
 
 
 def _quoted(names: Sequence[str]) -> str:
     return " and ".join(f"'{name}'" for name in names)
 
 
-def _combination(names: Sequence[str], direction: FloatArray) -> str:
-    """`0.6 p + 0.8 v`."""
+def _combination(names: Sequence[str], direction: FloatArray) -> str | None:
+    """`0.6 p + 0.8 v`; None for coefficients that are too long."""
     terms = []
     for name, value in zip(names, direction, strict=True):
+        size = told_exactly(abs(float(value)))
+        if size is None:
+            return None
         if value != 0.0:
-            size = "" if abs(abs(value) - 1.0) < ROUNDING else f"{abs(value):.6g} "
-            terms.append(f"{'-' if value < 0.0 else '+'} {size}{name}")
+            terms.append(f"{'-' if value < 0.0 else '+'} {'' if size == '1' else f'{size} '}{name}")
     return " ".join(terms).removeprefix("+ ")
 
 
-def _told(needed: float, least: float, sign: float) -> tuple[str, str]:
-    """What is needed and what there is at least (times `sign`: at most), with as few digits, from four on, as tell them
-    apart; the latter rounded towards the former.
+def _told(needed: Fraction, least: Fraction, sign: int) -> tuple[str, str] | None:
+    """What is needed, exactly if that is short or rounded up, and what there is at least, rounded down, both times
+    `sign`, with as few digits, from four on, as tell them apart; None if `MOST_DIGITS` do not.
     """
-    for digits in range(4, 18):
-        floor = Decimal(least).normalize(Context(prec=digits, rounding=ROUND_FLOOR))
-        near = Decimal(needed).normalize(Context(prec=digits))
-        if near < floor:
-            break
-    return f"{sign * float(near):.{digits}g}", f"{sign * float(floor):.{digits}g}"
+    exact = told_exactly(float(needed)) if Fraction(float(needed)) == needed else None
+    for digits in range(4, MOST_DIGITS + 1):
+        above = _rounded(needed, digits, ROUND_CEILING) if exact is None else Decimal(exact)
+        below = _rounded(least, digits, ROUND_FLOOR)
+        # an exact number stands for the double that it is read as, which may be greater than the decimal
+        if max(Fraction(above), Fraction(float(above))) < Fraction(below):
+            return _text(sign * above), _text(sign * below)
+    return None
+
+
+def _rounded(value: Fraction, digits: int, rounding: str) -> Decimal:
+    """In the given direction: a quotient of whole numbers is rounded once."""
+    return Context(prec=digits, rounding=rounding).divide(Decimal(value.numerator), Decimal(value.denominator))
+
+
+def _text(value: Decimal) -> str:
+    """With all its digits, however few, and with an exponent where it is very large or small."""
+    plain = value.normalize(Context(prec=MOST_DIGITS))
+    return f"{plain:f}" if -5 <= plain.adjusted() < MOST_DIGITS else f"{plain:e}"
