@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,8 @@ def _places(checkpoint: Path | None, file: Path | None, output: Output) -> dict[
     """Where to write, refused before any work where it could not be (InputError)."""
     from nnctrl.report.synthesis import SYNTHESIS_FILES
 
+    if file is not None and file.name == ".onnx":
+        raise InputError(f"--output {file} has no name before .onnx; give one, such as network.onnx")
     if file is not None and file.suffix != ".onnx":
         raise InputError(f"--output {file} does not end in .onnx; networks are written as ONNX files")
     card = None if file is None else file.with_suffix(".toml")
@@ -91,8 +94,22 @@ def _places(checkpoint: Path | None, file: Path | None, output: Output) -> dict[
     if checkpoint is not None:
         check_folder_writable(checkpoint)
     places = {"--output": file, "the card of --output": card, "--checkpoint": checkpoint}
-    check_apart({**places, "--json": output.json, "--report": output.report})
+    every = {**places, "--json": output.json, "--report": output.report}
+    check_apart(every)
+    if checkpoint is not None:
+        _check_outside(checkpoint, every)
     return places
+
+
+def _check_outside(checkpoint: Path, places: dict[str, Path | None]) -> None:
+    """Refuse outputs in the folder of the checkpoint, where they could take the place of the state (InputError)."""
+    folder = Path(os.path.realpath(checkpoint))
+    for option, place in places.items():
+        if place is not None and folder in Path(os.path.realpath(place)).parents:
+            raise InputError(
+                f"{option} {place} lies in the folder of --checkpoint {checkpoint}, which holds the state of the run "
+                "alone; choose a place outside"
+            )
 
 
 def _opened(source: ProblemSource, method: str) -> tuple[OpenedProblem, dict[str, object]]:

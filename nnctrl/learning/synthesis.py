@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnctrl import registry
 from nnctrl.branching.meter import Meter, available_processors
 from nnctrl.errors import InputError
 from nnctrl.learning.cegis.checkpoint import Checkpoint
@@ -20,12 +19,13 @@ from nnctrl.learning.imitation import imitate
 from nnctrl.learning.impossibility.proof import impossibility
 from nnctrl.learning.method import AbstractMethod, Attempt, SynthesisSettings
 from nnctrl.learning.methods import AUTO, choose_method
-from nnctrl.learning.recipe import Recipe, recipe_of
+from nnctrl.learning.recipe import Recipe, recipe_for
 from nnctrl.learning.task import Task
 from nnctrl.networks.network import Network, Origin
 from nnctrl.networks.onnx_export import onnx_bytes
 from nnctrl.progress import Progress, SilentProgress
-from nnctrl.verification.decide import reach, verify
+from nnctrl.verification.decide import AUTO as ANY_ENGINE
+from nnctrl.verification.decide import engine_for, reach, verify
 from nnctrl.verification.problem import Problem
 from nnctrl.verification.settings import Budget
 from nnctrl.verification.verdict import Result, Verdict
@@ -95,8 +95,9 @@ def synthesise(
     `checkpoint`: a folder in which the counterexample loop keeps its state, and from which it goes on with another
     `budget`. `compare`: look at the network before, too. What a method says of its network is no verdict: that is the
     verifier's alone, about the weights in `onnx`. A task that no controller at all can do ends with the proof and
-    without a network. UnsupportedError if the method objects to the task; InputError for an expert without a recipe or
-    of another plant, for a checkpoint of another task, and for a method that keeps none.
+    without a network. UnsupportedError if the method objects to the task, or every engine does; InputError for an
+    expert without a recipe or of another plant, for engine keys of the task that are none, for a checkpoint of another
+    task, and for a method that keeps none.
 
     The time of `budget` is shared: a quarter of it is the verifier's. The imitation and the proof of impossibility are
     not cut short; what they take is missing for the method.
@@ -104,7 +105,7 @@ def synthesise(
     wanted = task if expert is None else dataclasses.replace(task, expert=expert)
     chosen, choice = choose_method(wanted, method, settings or {})
     typed = chosen.settings_type().updated(settings or {})
-    recipe = recipe_for(wanted, typed) if wanted.expert else None
+    recipe = recipe_for(wanted, typed.hidden, typed.seed) if wanted.expert else None
     runner = _Runner(wanted, chosen, typed, _store(wanted, chosen, typed, checkpoint), progress or SilentProgress())
     clock = _Clock(budget or Budget())
     empty = SynthesisOutcome(wanted, chosen.id, choice, typed, Attempt(None, ""))
@@ -112,6 +113,7 @@ def synthesise(
         proof = impossibility(wanted)
     if proof is not None:
         return dataclasses.replace(empty, attempt=Attempt(None, proof, impossible=True), seconds=clock.seconds)
+    _check_verifier(wanted)
     with clock.phase("imitation"):
         start = runner.start(recipe)
     reserved = COMPARE_SHARE if compare else 0.0
@@ -132,31 +134,12 @@ def synthesise(
     return dataclasses.replace(made, after=after, before=before, onnx=onnx)
 
 
-def recipe_for(task: Task, settings: SynthesisSettings) -> Recipe:
-    """The recipe of the task's expert for the task: its plant, set, horizon, requirements and hidden layers. InputError
-    if the expert has no recipe, or is one for another plant or period.
+def _check_verifier(task: Task) -> None:
+    """Refuse what the verifier would refuse once there is a network, which would be lost: UnsupportedError if no engine
+    takes the task, InputError for values of its engine keys.
     """
-    recipe = recipe_of(task.expert, registry.load("experts", task.expert))
-    sizes = [(plant.state_size, plant.input_size) for plant in (recipe.plant, task.plant)]
-    if sizes[0] != sizes[1]:
-        raise InputError(
-            f"the expert '{task.expert}' is for {recipe.plant.name} with {sizes[0][0]} states and {sizes[0][1]} "
-            f"inputs, but {task.plant.name} has {sizes[1][0]} and {sizes[1][1]}; give an expert for this plant"
-        )
-    if not task.plant.is_discrete and recipe.expert.period != task.period:
-        raise InputError(
-            f"the expert '{task.expert}' acts every {recipe.expert.period} s but the controller every {task.period} s; "
-            "give an expert with the same period"
-        )
-    hidden = task.hidden if settings.hidden is None else settings.hidden
-    return dataclasses.replace(
-        recipe.updated({"hidden": hidden, "seed": settings.seed}),
-        plant=task.plant,
-        initial_set=task.initial_set,
-        horizon=task.samples,
-        spec=task.spec,
-        activation=task.activation,
-    )
+    engine, _ = engine_for(task.idle_problem, ANY_ENGINE, task.settings)
+    engine.settings_type().updated(task.settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +194,7 @@ def _store(task: Task, method: AbstractMethod, settings: SynthesisSettings, fold
     if folder is None:
         return None
     _resumable(method)
-    return Checkpoint(folder, fingerprint(task, settings))
+    return Checkpoint(folder, fingerprint(task, settings), task.plant.state_size, task.plant.input_size)
 
 
 class _Clock:

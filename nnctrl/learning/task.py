@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnctrl.errors import UnsupportedError
+from nnctrl.errors import InputError, UnsupportedError, what_is
 from nnctrl.networks.activations import Activation, Tanh
 from nnctrl.networks.load import load_network
 from nnctrl.networks.network import Network
@@ -54,13 +54,29 @@ class Task:
     views: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.plant, Plant):
+            raise InputError(f"the task's plant is {what_is(self.plant)}; give a Plant object such as LinearPlant(...)")
+        if not isinstance(self.hidden, tuple) or not all(type(size) is int and size >= 1 for size in self.hidden):
+            raise InputError(
+                f"the task's hidden layers are {self.hidden!r}; give a tuple of whole numbers from 1 on, such as (32, "
+                "32)"
+            )
+        if not isinstance(self.activation, Activation):
+            raise InputError(
+                f"the task's activation is {what_is(self.activation)}; give an Activation object such as Tanh()"
+            )
         # a problem checks all that both have in common, the period among it
-        _ = self.problem(constant_network(np.zeros(self.plant.input_size), self.plant.state_size)).samples
+        _ = self.samples
 
     @property
     def samples(self) -> int:
         """The horizon in samples of the controller."""
-        return self.problem(constant_network(np.zeros(self.plant.input_size), self.plant.state_size)).samples
+        return self.idle_problem.samples
+
+    @property
+    def idle_problem(self) -> Problem:
+        """The problem of the network that always gives 0, for whatever the weights do not decide."""
+        return self.problem(constant_network(np.zeros(self.plant.input_size), self.plant.state_size))
 
     def problem(self, network: Network) -> Problem:
         """The question whether `network` does what is wanted; DimensionError if it does not fit the plant."""

@@ -7,12 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nnctrl.io.files import json_bytes
 from nnctrl.learning.method import CurvePoint
 from nnctrl.learning.synthesis import Judged, SynthesisOutcome
-from nnctrl.learning.task import Task, constant_network
+from nnctrl.learning.task import Task
 from nnctrl.plotting.comparison import comparison_png
 from nnctrl.plotting.picture import png
 from nnctrl.plotting.training_curve import training_png
@@ -32,8 +30,7 @@ def describe_task(task: Task) -> list[tuple[str, str]]:
     """Headings and sentences as for a problem, with what is wanted in place of a network."""
     layers = ", ".join(map(str, task.hidden))
     wanted = f"wanted: a network, by default with hidden layers of {layers} neurons ({task.activation.name})"
-    nothing = task.problem(constant_network(np.zeros(task.plant.input_size), task.plant.state_size))
-    rows = [(label, wanted if label == "controller" else text) for label, text in describe_problem(nothing)]
+    rows = [(label, wanted if label == "controller" else text) for label, text in describe_problem(task.idle_problem)]
     return [*rows, ("expert", task.expert)] if task.expert else rows
 
 

@@ -215,6 +215,7 @@ def test_a_task_is_shown_with_the_keys_of_methods(nnctrl: Nnctrl, tmp_path: Path
         (("--expert", "test-flat"), "give an expert for this plant"),
         (("--expert", "test-brok"), "unknown expert 'test-brok'"),
         (("--output", "brake.pth"), "does not end in .onnx"),
+        (("--output", ".onnx"), "--output .onnx has no name before .onnx; give one"),
         (("--set", "praise=x"), "unknown key 'praise'"),
         (("--set", "gaol=1"), "did you mean 'goal'"),
         (("--set", "goal=-1"), "the key 'goal' takes a number > 0"),
@@ -233,6 +234,29 @@ def test_what_is_refused(
     assert words in ran.err
     assert len(ran.err.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("option", "place"),
+    [
+        ("--json", "state/state.json"),
+        ("--json", "link/state.json"),
+        ("--output", "state/best.onnx"),
+        ("--report", "state/report"),
+    ],
+)
+def test_outputs_among_the_files_of_a_checkpoint_are_refused(
+    nnctrl: Nnctrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / STATE_FILE).write_text("kept")
+    (tmp_path / "link").symlink_to("state")
+    ran = nnctrl("synthesize", "test-braking", "--method", "cegis", "--checkpoint", "state", option, place)
+    assert ran.status == ExitStatus.BAD_INPUT
+    assert f"{option} {place} lies in the folder of --checkpoint state" in ran.err
+    assert [file.name for file in (tmp_path / "state").iterdir()] == [STATE_FILE]
+    assert (tmp_path / "state" / STATE_FILE).read_text() == "kept"
 
 
 def test_keys_that_mean_two_things_are_refused(nnctrl: Nnctrl) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,14 @@ from nnctrl.errors import InputError, UnknownNameError, UnsupportedError
 from nnctrl.learning import methods, synthesis
 from nnctrl.learning.method import AbstractMethod
 from nnctrl.learning.methods import choose_method
+from nnctrl.learning.recipe import Recipe, recipe_for
 from nnctrl.learning.synthesis import SynthesisOutcome, synthesise
+from nnctrl.learning.task import Task
 from nnctrl.networks.load import load_network
 from nnctrl.sets.box import Box
 from nnctrl.specs.spec import Spec, Stay
 from nnctrl.systems.linear_plant import LinearPlant
+from nnctrl.systems.plant import Plant
 from nnctrl.systems.simulation import simulate
 from nnctrl.verification.settings import Budget
 from nnctrl.verification.verdict import Verdict
@@ -127,6 +131,96 @@ def test_experts_that_cannot_be_imitated(expert: str, words: str) -> None:
     method = ToldMethod(braking(0.6))
     with pytest.raises(InputError, match=words):
         synthesise(braking_task(), method, expert=expert)
+    assert method.starts == []
+
+
+@dataclasses.dataclass
+class Trained:
+    """Stands for an expert: with a recipe of a plant and a period."""
+
+    plant: Plant
+    period: float | None
+
+    def recipe(self) -> Recipe:
+        return dataclasses.replace(Brake.recipe(), plant=self.plant, expert=_Periodic(self.period))
+
+
+class _Periodic(Brake):
+    def __init__(self, period: float | None) -> None:
+        self.period = period
+
+
+class Falling(Plant):
+    """x' = u, or x+ = u with a dt."""
+
+    states = {"x1": "m"}
+    inputs = {"u1": "m"}
+
+    def dynamics(self, x: object, u: Sequence[object]) -> tuple[object]:
+        return (u[0],)
+
+
+class Gliding(Falling):
+    """The same dynamics under another name."""
+
+
+def unit_plant(gain: float = 1.0, dt: float = 1.0) -> LinearPlant:
+    return LinearPlant([[1.0]], [[gain]], dt=dt)
+
+
+@pytest.mark.parametrize(
+    ("plant", "period", "words"),
+    [
+        (
+            unit_plant(np.nextafter(1.0, 2.0)),
+            None,
+            "with other dynamics than the task's; give an expert for this plant",
+        ),
+        (Falling(dt=1.0), None, "is for a discrete Falling, but the task has a discrete LinearPlant; give an expert"),
+        (unit_plant(dt=0.0), 1.0, "is for a continuous LinearPlant, but the task has a discrete LinearPlant; give an"),
+        (
+            unit_plant(dt=0.5),
+            None,
+            "acts every 0.5 s, but the controller acts every 1.0 s; give an expert with the same",
+        ),
+        (unit_plant(), 0.5, "acts every 0.5 s, but the controller acts every 1.0 s; give an expert with the same"),
+    ],
+)
+def test_experts_of_another_plant_of_the_same_size(plant: Plant, period: float | None, words: str) -> None:
+    with trained(plant, period), pytest.raises(InputError, match=f"^the expert 'test-trained' .*{words}"):
+        recipe_for(braking_task(expert="test-trained"), None, 0)
+
+
+def test_experts_of_a_continuous_plant() -> None:
+    task = Task(Falling(), Box([1.0], [2.0]), braking_task().spec, 3.0, "falling", period=1.0, expert="test-trained")
+    for plant, period, words in (
+        (Falling(), None, "has no sample period, but the controller acts every 1.0 s; give an expert with the same"),
+        (Falling(), 0.5, "acts every 0.5 s, but the controller acts every 1.0 s"),
+        (Gliding(), 1.0, "is for a continuous Gliding, but the task has a continuous Falling"),
+    ):
+        with trained(plant, period), pytest.raises(InputError, match=f"^the expert 'test-trained' {words}"):
+            recipe_for(task, None, 0)
+    with trained(Falling(), 1.0):
+        assert recipe_for(task, None, 0).plant is task.plant
+
+
+@contextmanager
+def trained(plant: Plant, period: float | None) -> Iterator[None]:
+    registry.register("experts", "test-trained")(Trained(plant, period))
+    try:
+        yield
+    finally:
+        registry.unregister("experts", "test-trained")
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [({"bogus": 1}, "has no key 'bogus'"), ({"eps": -1.0}, "the key 'eps' takes"), ({"eps": "x"}, "the key 'eps'")],
+)
+def test_engine_keys_of_the_task_are_looked_at_before_the_training(keys: dict[str, object], words: str) -> None:
+    method = ToldMethod(braking(0.6))
+    with pytest.raises(InputError, match=words):
+        synthesise(dataclasses.replace(braking_task(), settings=keys), method)
     assert method.starts == []
 
 

@@ -10,11 +10,13 @@ from certified_tasks import affine_task, continuous_task, small_network
 
 from nnctrl.errors import DimensionError, InputError, UnsupportedError
 from nnctrl.learning.task import Task, TaskDefinition, constant_network, task_of
+from nnctrl.networks.activations import Tanh
 from nnctrl.networks.layers import Affine
 from nnctrl.networks.onnx_export import write_onnx
 from nnctrl.sets.box import Box
 from nnctrl.systems.composer import compose
 from nnctrl.systems.controller import Controller
+from nnctrl.systems.linear_plant import LinearPlant
 from nnctrl.verification.problem import Problem
 
 
@@ -33,6 +35,24 @@ def test_what_is_wrong_is_said_when_the_task_is_made():
         dataclasses.replace(affine_task(), initial_set=Box([0.0], [1.0]))
     with pytest.raises(InputError, match="whole number"):
         dataclasses.replace(continuous_task(), period=0.3)
+
+
+@pytest.mark.parametrize("hidden", [(0,), (-3,), (3.5,), (True,), ("4",), "abc", [4], 4, None])
+def test_hidden_layers_are_whole_numbers(hidden):
+    with pytest.raises(InputError, match=r"the task's hidden layers are .*; give a tuple of whole numbers from 1 on"):
+        dataclasses.replace(affine_task(), hidden=hidden)
+
+
+@pytest.mark.parametrize(("activation", "named"), [("tanh", "a str"), (None, "a NoneType"), (Tanh, "the class Tanh")])
+def test_an_activation_is_one(activation, named):
+    with pytest.raises(InputError, match=f"the task's activation is {named}; give an Activation object"):
+        dataclasses.replace(affine_task(), activation=activation)
+
+
+@pytest.mark.parametrize(("plant", "named"), [(None, "a NoneType"), (LinearPlant, "the class LinearPlant")])
+def test_a_plant_is_one(plant, named):
+    with pytest.raises(InputError, match=f"the task's plant is {named}; give a Plant object"):
+        dataclasses.replace(affine_task(), plant=plant)
 
 
 def test_the_task_of_a_problem_is_all_but_its_network():

@@ -9,22 +9,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
-from collections.abc import Callable
+import re
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from nnctrl.errors import InputError
 from nnctrl.files import is_file, path_faults_named, write_atomically
-from nnctrl.learning.cegis.state import Round, State
-from nnctrl.learning.certified.focus import Focus
-from nnctrl.learning.method import CurvePoint
+from nnctrl.learning.cegis.state import State
+from nnctrl.learning.cegis.state_data import data_of, state_of
 from nnctrl.networks.network import Network
 from nnctrl.networks.onnx_export import onnx_bytes
 from nnctrl.networks.onnx_import import read_onnx
-from nnctrl.verification.verdict import Verdict
 
 STATE_FILE = "state.json"
 
@@ -33,13 +27,22 @@ FORMAT = 1
 
 NETWORKS = ("start", "current", "best")
 
+SHA256 = re.compile("[0-9a-f]{64}")
+
+FAULTS = (ValueError, KeyError, TypeError, OverflowError)
+"""What reading data raises that is not what was written."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """The folder in which a loop keeps its state; `fingerprint` is that of its task."""
+    """The folder in which a loop keeps its state; `fingerprint` is that of its task, whose networks lead from `states`
+    numbers to `inputs` numbers.
+    """
 
     folder: Path
     fingerprint: str
+    states: int
+    inputs: int
 
     def load(self) -> State | None:
         """The state that was kept, None if there is none; InputError for that of another task and for damaged files."""
@@ -49,9 +52,10 @@ class Checkpoint:
         with path_faults_named(place, "read"):
             text = place.read_bytes()
         try:
-            data = json.loads(text)
+            data = json.loads(text, parse_constant=_refuse_constant)
             written_for = (data["format"], data["fingerprint"])
-        except (ValueError, KeyError, TypeError):
+        except (*FAULTS, RecursionError):
+            # lists within lists without end are damage too
             raise self._damaged() from None
         if written_for != (FORMAT, self.fingerprint):
             raise InputError(
@@ -59,8 +63,9 @@ class Checkpoint:
                 "made with, or another folder"
             )
         try:
-            return _state(data, self._network)
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+            networks = {role: self._network(role, data["networks"][role]) for role in NETWORKS}
+            return state_of(data, networks, self.states)
+        except FAULTS as error:
             raise self._damaged() from error
 
     def save(self, state: State) -> None:
@@ -74,9 +79,9 @@ class Checkpoint:
                 continue
             content = onnx_bytes(network)
             digest = hashlib.sha256(content).hexdigest()
-            names[role] = {"file": f"{role}-{digest[:12]}.onnx", "sha256": digest}
-            write_atomically(self.folder / f"{role}-{digest[:12]}.onnx", content)
-        data = {"format": FORMAT, "fingerprint": self.fingerprint, "networks": names, **_data(state)}
+            names[role] = {"file": _file_name(role, digest), "sha256": digest}
+            write_atomically(self.folder / _file_name(role, digest), content)
+        data = {"format": FORMAT, "fingerprint": self.fingerprint, "networks": names, **data_of(state)}
         write_atomically(self.folder / STATE_FILE, json.dumps(data, allow_nan=False, indent=1).encode())
         kept = {entry["file"] for entry in names.values() if entry is not None}
         for old in [file for role in NETWORKS for file in self.folder.glob(f"{role}-*.onnx")]:
@@ -84,56 +89,26 @@ class Checkpoint:
                 with path_faults_named(old, "removed"):
                     old.unlink(missing_ok=True)
 
-    def _network(self, entry: dict[str, str] | None) -> Network | None:
+    def _network(self, role: str, entry: dict[str, str] | None) -> Network | None:
         if entry is None:
             return None
-        network = read_onnx(self.folder / Path(entry["file"]).name)
-        if network.origin is None or network.origin.sha256 != entry["sha256"]:
-            raise self._damaged()
+        digest = entry["sha256"]
+        if not isinstance(digest, str) or not SHA256.fullmatch(digest) or entry["file"] != _file_name(role, digest):
+            raise ValueError(f"the file of the network {role} is not named by its hash")
+        network = read_onnx(self.folder / entry["file"])
+        if network.origin is None or network.origin.sha256 != digest:
+            raise ValueError(f"the file of the network {role} has another hash")
+        if (network.in_size, network.out_size) != (self.states, self.inputs):
+            raise ValueError(f"the network {role} does not fit the plant")
         return network
 
     def _damaged(self) -> InputError:
         return InputError(f"the checkpoint {self.folder} is damaged; remove it, or give another folder")
 
 
-def _data(state: State) -> dict[str, Any]:
-    """Everything of a state but its networks."""
-    focus = state.focus
-    return {
-        "rounds": state.rounds,
-        "seconds": state.seconds,
-        "best_round": state.best_round,
-        "focus": {"size": focus.points.shape[1], **{name: rows.tolist() for name, rows in vars(focus).items()}},
-        "history": [_strict(dataclasses.asdict(entry)) for entry in state.history],
-        "curve": [_strict(dataclasses.asdict(point)) for point in state.curve],
-    }
+def _file_name(role: str, digest: str) -> str:
+    return f"{role}-{digest[:12]}.onnx"
 
 
-def _state(data: dict[str, Any], network: Callable[[dict[str, str] | None], Network | None]) -> State:
-    size = data["focus"]["size"]
-    rows = [np.array(data["focus"][name], dtype=np.float64).reshape(-1, size) for name in ("points", "lower", "upper")]
-    history = [Round(**{**_numbers(entry), "verdict": Verdict(entry["verdict"])}) for entry in data["history"]]
-    curve = [CurvePoint(**_numbers(entry)) for entry in data["curve"]]
-    networks = {role: network(data["networks"][role]) for role in NETWORKS}
-    state = State(
-        focus=Focus(*rows),
-        seconds=float(data["seconds"]),
-        best_round=int(data["best_round"]),
-        history=tuple(history),
-        curve=tuple(curve),
-        **networks,
-    )
-    if (state.best is None) != (state.best_round < 0) or state.best_round >= state.rounds:
-        raise ValueError("the best network belongs to no round")
-    return state
-
-
-def _strict(entry: dict[str, Any]) -> dict[str, Any]:
-    """JSON has neither infinity nor nan."""
-    return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in entry.items()
-    }
-
-
-def _numbers(entry: dict[str, Any]) -> dict[str, Any]:
-    return {key: math.nan if value is None else value for key, value in entry.items()}
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not strict JSON")

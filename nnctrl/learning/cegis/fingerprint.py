@@ -19,7 +19,7 @@ from nnctrl.systems.plant import Plant
 def fingerprint(task: Task, settings: SynthesisSettings) -> str:
     """SHA-256 of everything that decides which networks solve `task`, and of the `settings` that they are made with.
 
-    The dynamics and inequalities count as their lists of instructions, so that another constant is another task; names
+    The dynamics and inequalities count as their tapes, so that another constant is another task; names
     for people and what pictures show do not count.
     """
     what = {
@@ -44,7 +44,8 @@ def _plant(plant: Plant) -> dict[str, Any]:
         "parameters": list(plant.parameters.items()),
         "ranges": plant.ranges,
         "dt": plant.dt,
-        "tapes": [plant.tape.instructions, plant.output_tape.instructions if plant.outputs else ()],
+        # a tape writes its results to places that its instructions do not name
+        "tapes": [plant.tape, plant.output_tape if plant.outputs else None],
     }
 
 
@@ -61,7 +62,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, Sublevel):
-        return ["Sublevel", _plain(value.value_tape.instructions)]
+        return ["Sublevel", _plain(value.value_tape)]
     if dataclasses.is_dataclass(value):
         fields = {item.name: getattr(value, item.name) for item in dataclasses.fields(value) if item.init}
         return [type(value).__name__, _plain(fields)]
