@@ -157,10 +157,10 @@ class Result:
 
 def _answer(checks: Sequence[CrossCheck]) -> str | None:
     """Branch and bound's answer on all pairs together."""
-    for status in (CrossCheckStatus.VIOLATED, CrossCheckStatus.UNDECIDED, CrossCheckStatus.PROVED):
+    for status in (CrossCheckStatus.VIOLATED, CrossCheckStatus.UNDECIDED, CrossCheckStatus.INDIVISIBLE):
         if any(check.status is status for check in checks):
             return status.name.lower()
-    return None
+    return CrossCheckStatus.PROVED.name.lower() if checks else None
 
 
 def measure(method: Method, pairs: Sequence[Pair], hidden: Sequence[int], *, certify: bool = True) -> Result:

@@ -183,6 +183,41 @@ def test_sets_that_have_no_constraints_are_refused() -> None:
         InputSet.of("a set")  # type: ignore[arg-type]
 
 
+def test_forms_that_bounds_would_take_for_others_are_refused() -> None:
+    """Bounds use the rows of S only: with y1 <= 0.95 written below the diagonal, or radii below 0, they would prove it
+    of anything.
+    """
+    lower = np.zeros((5, 5))
+    lower[4, 2], lower[4, 4] = 2.0, -1.9
+    for form, match in (
+        (Enclosed.exact(lower), "not symmetric"),
+        (Enclosed.exact(lower.T), "not symmetric"),
+        (Enclosed(np.zeros((5, 5)), abs(lower)), "not symmetric"),
+        (Enclosed(np.eye(5), -np.eye(5)), "below 0"),
+        (Enclosed.exact(np.full((5, 5), np.nan)), "not finite"),
+        (Enclosed(np.zeros((5, 5)), np.full((5, 5), np.inf)), "not finite"),
+    ):
+        with pytest.raises(InputError, match=match):
+            Specification((Enclosed.exact(-np.eye(5)), form), 2)
+    with pytest.raises(InputError, match="not symmetric"):
+        Specification.of([lower], 2)
+
+
+def test_every_specification_is_made_of_symmetric_forms() -> None:
+    """Radii too, of all sizes: the order in which products are summed shows in them."""
+    rng = np.random.default_rng(8)
+    for _ in range(40):
+        n, m = (int(size) for size in rng.integers(1, 8, 2))
+        reach = Specification.reach(Ellipsoid(rng.normal(size=m), rng.normal(size=(m, m))), n)
+        tracking = Specification.tracking(rng.normal(size=(m, n)), 0.3, rng.normal(size=m))
+        norm = Specification.norm(rng.normal(size=(m + 1, m)), rng.normal(size=m + 1), n)
+        moved = reach.both(norm).through(rng.normal(size=(m, n)), rng.normal(size=(m, 3)), rng.normal(size=m))
+        for form in (*reach.forms, *tracking.forms, *norm.forms, *moved.forms):
+            assert (form.middle == form.middle.T).all()
+            assert (form.radius == form.radius.T).all()
+            assert (form.radius >= 0.0).all()
+
+
 def test_meeting_the_reach_specification_is_being_in_the_ellipsoid() -> None:
     rng = np.random.default_rng(3)
     for _ in range(10):

@@ -127,7 +127,7 @@ class _Objective:
             if check.violation is not None:
                 near = points_near(region, check.violation.coefficients, rng)
                 self.points[place] = torch.cat([self.points[place], near])
-            if check.status is CrossCheckStatus.UNDECIDED:
+            if check.status in (CrossCheckStatus.UNDECIDED, CrossCheckStatus.INDIVISIBLE):
                 parts = _cut(region, view)
                 kinds.setdefault(region.kind, []).append((parts, depths.expand(len(parts.lower), -1)))
         self.groups = [

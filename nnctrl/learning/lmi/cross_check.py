@@ -2,8 +2,10 @@
 
 Where `analysis.certify` covers the whole set with one matrix inequality and sectors, this cuts the set's coefficients
 into boxes and bounds the inequalities over each by a rounded Taylor form (`part_bounds`). Neither sectors nor
-multipliers nor a solver have a part in it. With enough parts it decides every specification that holds, or fails, with
-room to spare.
+multipliers nor a solver have a part in it. With enough parts it proves every specification that holds with room to
+spare (more than rounding), and refutes those that fail so, but for one kind of set: a point that refutes is a vector of
+doubles that is in the set exactly, and a polytope that is flat may hold none. Of one whose flat directions are axes
+such points are found; of other flat ones it may well stay undecided.
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ from nnctrl.bounds.view import NetworkView, tensor
 from nnctrl.branching.meter import Meter
 from nnctrl.errors import DimensionError
 from nnctrl.learning.lmi.conditions import Pair
-from nnctrl.learning.lmi.part_bounds import Region, halved
+from nnctrl.learning.lmi.part_bounds import Region, divisible, halved
 from nnctrl.networks.network import Network
 from nnctrl.sets.polytope import Polytope
-from nnctrl.sets.rounding import dot_up
+from nnctrl.sets.rounding import dot_down, dot_up
 from nnctrl.threads import single_threaded
 
 BATCH = 512
@@ -35,6 +37,9 @@ MOST_PARTS = 200_000
 INWARD = 1.0 - 1e-12
 """Points are drawn into the unit ball by this factor; whether they are certainly inside is asked afterwards."""
 
+MOST_EXACT = 16
+"""So many points of a batch are tried for membership in rational arithmetic."""
+
 
 class CrossCheckStatus(Enum):
     """Proved and violated are proofs, each for all matrices that the specification encloses."""
@@ -42,6 +47,7 @@ class CrossCheckStatus(Enum):
     PROVED = "proved: the specification holds on the whole set, by branch and bound"
     VIOLATED = "violated: a point of the set does not meet the specification"
     UNDECIDED = "undecided: the budget ended before every part was decided"
+    INDIVISIBLE = "undecided: some part cannot be cut further"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,10 +103,10 @@ class _Search:
         self.view, self.meter, self.source = NetworkView.of(network), meter, pair.inputs.source
         self.region = Region.of(pair)
         self.negated = self.region.negated()
-        self.parts, self.margin = 0, torch.inf
+        self.parts, self.margin, self.is_stuck = 0, torch.inf, False
 
     def run(self) -> CrossCheck:
-        """Until no part is left, a point violates, or the budget ends."""
+        """Until no part is left that can be cut, a point violates, or the budget ends."""
         inputs = self.region.inputs
         lower, upper = inputs.lower.unsqueeze(0), inputs.upper.unsqueeze(0)
         while len(lower):
@@ -125,11 +131,14 @@ class _Search:
             violation = self._violation(low, high, found.slopes[~is_closed])
             if violation is not None:
                 return self._ended(CrossCheckStatus.VIOLATED, violation)
-            halves = halved(low, high, found.effects[~is_closed])
-            if halves is None:
-                return self._ended(CrossCheckStatus.UNDECIDED)
-            lower, upper = torch.cat([lower, halves[0]]), torch.cat([upper, halves[1]])
-        return self._ended(CrossCheckStatus.PROVED)
+            effects = found.effects[~is_closed]
+            can_be_cut = divisible(low, high, effects)
+            # a part that stays undecided for ever forbids a proof, but others may violate
+            self.is_stuck = self.is_stuck or not bool(can_be_cut.all())
+            halves = halved(low[can_be_cut], high[can_be_cut], effects[can_be_cut])
+            if halves is not None:
+                lower, upper = torch.cat([lower, halves[0]]), torch.cat([upper, halves[1]])
+        return self._ended(CrossCheckStatus.INDIVISIBLE if self.is_stuck else CrossCheckStatus.PROVED)
 
     def _ended(self, status: CrossCheckStatus, violation: Violation | None = None) -> CrossCheck:
         margin = self.margin if status is CrossCheckStatus.PROVED else None
@@ -144,21 +153,30 @@ class _Search:
         if self.region.is_round:
             length = torch.linalg.vector_norm(points, dim=-1, keepdim=True)
             points = points * torch.where(length > INWARD, INWARD / length, torch.ones_like(length))
-        points = points[self._certainly_inside(points)]
+        points = points[self._perhaps_inside(points)]
         if not len(points):
             return None
         least = torch.nan_to_num(-self.negated.parts(points, points).bounds(self.view).upper, nan=-torch.inf)
-        row, index = divmod(int(least.argmax()), least.shape[1])
-        if not least[row, index] > 0.0:
-            return None
-        return Violation(points[row].numpy(), inputs.view(points[row]).numpy(), index, float(least[row, index]))
+        worst, indices = least.max(-1)
+        order = torch.argsort(worst, descending=True)
+        for row in order[worst[order] > 0.0][:MOST_EXACT].tolist():
+            if self._is_inside(points[row]):
+                point = inputs.view(points[row]).numpy()
+                return Violation(points[row].numpy(), point, int(indices[row]), float(worst[row]))
+        return None
 
-    def _certainly_inside(self, points: Tensor) -> Tensor:
-        """Which points [k, q] are coefficients of points of the set, rounding included."""
+    def _perhaps_inside(self, points: Tensor) -> Tensor:
+        """Points [k, q] less those that are certainly no coefficients of points of a polytope, and less those that are
+        not certainly some of an ellipsoid.
+        """
         if self.region.is_round:
             return dot_up(points, points) <= 1.0
         if isinstance(self.source, Polytope):
             normals, offsets = tensor(self.source.normals), tensor(self.source.offsets)
-            return (dot_up(points.unsqueeze(1), normals) <= offsets).all(-1)
+            return (dot_down(points.unsqueeze(1), normals) <= offsets).all(-1)
         # of boxes and zonotopes the coefficients are a box, which the points were clipped to
         return torch.ones(len(points), dtype=torch.bool)
+
+    def _is_inside(self, point: Tensor) -> bool:
+        """Whether what is perhaps inside is: no inequality of a flat polytope is left room for rounding."""
+        return not isinstance(self.source, Polytope) or self.source.contains(point.numpy()).verdict == "inside"

@@ -25,10 +25,14 @@ from nnctrl.learning.lmi.conditions import Pair
 from nnctrl.reachability.parametrisation import Parametrisation, parametrise
 from nnctrl.sets.rounding import TINY, UNIT_ROUNDOFF, dot_up, gamma, grow_up, widen_up
 
+LEAST_EFFECT = 1e-280
+"""The absolute terms that cover underflow add up to less, times all weights of a sensible size."""
+
 
 class PartBounds(NamedTuple):
-    """`upper` [parts, m] of every inequality, rounded outward; `effects` [parts, q]: how much of the bounds each
-    coefficient is to blame for, in floating point; `slopes` [parts, m, q] of the inequalities in the coefficients.
+    """`upper` [parts, m] of every inequality, rounded outward; `effects` [parts, q]: how much of the bounds above 0
+    each coefficient is to blame for, in floating point, and 0 where that is no more than rounding; `slopes` [parts, m,
+    q] of the inequalities in the coefficients.
     """
 
     upper: Tensor
@@ -106,7 +110,9 @@ class Parts:
         # S (c, 1), and the error of every entry
         point = torch.cat([middle, torch.ones_like(middle[:, :1])], -1).unsqueeze(1)
         image = (self.middle @ point.unsqueeze(-1)).squeeze(-1)
-        error = ((g * self.middle.abs() + self.radius) @ point.abs().unsqueeze(-1)).squeeze(-1) + TINY
+        size_of_image = (self.middle.abs() @ point.abs().unsqueeze(-1)).squeeze(-1)
+        spare = (self.radius @ point.abs().unsqueeze(-1)).squeeze(-1)
+        error = g * size_of_image + spare + TINY
         value = dot_up(point.expand_as(image), image)
         slope = 2.0 * image[..., :-1]
         along = slope @ joint.symbols
@@ -121,11 +127,18 @@ class Parts:
         small = small + (slope.abs() * (slack + 4.0 * g * spread).unsqueeze(1)).sum(-1) + g * total
         small = small + (4.0 * UNIT_ROUNDOFF) * (value.abs() + linear.abs())
         rest = grow_up(second.sum(-1) + small, 4 * size + 16)
+        upper = widen_up(value + linear + rest, 4.0)
         with torch.no_grad():
             symbols = joint.symbols[..., :count].abs()
             effects = along[..., :count].abs() + along.abs() @ joint.shares
-            effects = effects + second @ (symbols / (symbols.sum(-1, keepdim=True) + TINY))
-        return PartBounds(widen_up(value + linear + rest, 4.0), effects.sum(1), along[..., :count])
+            own = second + 2.0 * spare[..., :-1] * reach
+            effects = effects + own @ (symbols / (symbols.sum(-1, keepdim=True) + TINY))
+            # no cut is asked for by an inequality that is met or varies by less than the rounding of its value; nan may
+            # be anything
+            rounding = g * (point.abs() * size_of_image).sum(-1) + LEAST_EFFECT
+            is_idle = (upper <= 0.0) | (effects.sum(-1) <= rounding)
+            effects = torch.where(is_idle.unsqueeze(-1), torch.zeros_like(effects), effects)
+        return PartBounds(upper, effects.sum(1), along[..., :count])
 
 
 def over_unit_ball(slopes: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
@@ -142,12 +155,28 @@ def over_unit_ball(slopes: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
     return widen_up(length + dot_up(-weights, middle.unsqueeze(1).expand_as(weights)))
 
 
+def divisible(lower: Tensor, upper: Tensor, effects: Tensor) -> Tensor:
+    """Which boxes [parts, q] can be halved along a coefficient that has an effect: no other cut changes a bound."""
+    return _is_cut(lower, upper, effects).any(-1)
+
+
 def halved(lower: Tensor, upper: Tensor, effects: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Both halves of boxes [parts, q] along the coefficient with the largest effect; None if one cannot be halved."""
-    # a coefficient without width has no effect, whatever nan says
-    axis = torch.where(upper > lower, torch.nan_to_num(effects, nan=torch.inf), -1.0).argmax(-1, keepdim=True)
-    low, high = lower.gather(1, axis), upper.gather(1, axis)
-    cut = 0.5 * low + 0.5 * high
-    if not ((low < cut) & (cut < high)).all():
+    """Both halves of boxes [parts, q], each along the one with the largest effect of the coefficients that can be cut;
+    None unless there are boxes and all are `divisible`.
+    """
+    is_cut = _is_cut(lower, upper, effects)
+    if not (len(lower) and is_cut.any(-1).all()):
         return None
+    axis = torch.where(is_cut, torch.nan_to_num(effects, nan=torch.inf), -1.0).argmax(-1, keepdim=True)
+    cut = _cuts(lower, upper).gather(1, axis)
     return torch.cat([lower, lower.scatter(1, axis, cut)]), torch.cat([upper.scatter(1, axis, cut), upper])
+
+
+def _cuts(lower: Tensor, upper: Tensor) -> Tensor:
+    return 0.5 * lower + 0.5 * upper
+
+
+def _is_cut(lower: Tensor, upper: Tensor, effects: Tensor) -> Tensor:
+    """Where [parts, q] a cut leaves two smaller boxes and an effect is not 0; nan may be any effect."""
+    cut = _cuts(lower, upper)
+    return (lower < cut) & (cut < upper) & ~(effects <= 0.0)

@@ -26,7 +26,8 @@ CONVEX = 1e-9
 class Specification:
     """`forms` are the S_i [nx + ny + 1, nx + ny + 1], symmetric; `in_size` is nx.
 
-    The radii of the forms belong to the claim: it is made for every matrix that they enclose.
+    The radii of the forms, symmetric too, belong to the claim: it is made for every matrix that they enclose.
+    InputError for forms that are not finite or not symmetric, and for negative radii.
     """
 
     forms: tuple[Enclosed, ...]
@@ -42,6 +43,8 @@ class Specification:
                 f"the matrices of a specification with {self.in_size} inputs have shapes {sorted(sizes)}; give square "
                 "ones of one size, inputs + outputs + 1"
             )
+        for form in self.forms:
+            _check(form)
 
     @property
     def out_size(self) -> int:
@@ -50,12 +53,10 @@ class Specification:
 
     @staticmethod
     def of(matrices: Sequence[ArrayLike], in_size: int) -> Specification:
-        """From the matrices S_i themselves; InputError for one that is not symmetric."""
+        """From the matrices S_i themselves, without radii."""
         forms = []
         for matrix in matrices:
             values = finite_array(matrix, 2, "a matrix of a specification")
-            if values.shape[0] != values.shape[1] or not np.array_equal(values, values.T):
-                raise InputError("a matrix of a specification is not symmetric; give (S + S') / 2")
             forms.append(Enclosed.exact(values))
         return Specification(tuple(forms), in_size)
 
@@ -68,7 +69,7 @@ class Specification:
             raise DimensionError(f"|C y + d| <= 1 has a matrix {c.shape} and an offset of {len(d)} entries")
         form = norm_form(c, d)
         padding = np.eye(in_size + c.shape[1] + 1)[in_size:]
-        return Specification((Enclosed(-form.middle, form.radius).placed(padding),), in_size)
+        return Specification((Enclosed(-form.middle, form.radius).symmetric().placed(padding),), in_size)
 
     @staticmethod
     def reach(target: Ball | Ellipsoid, in_size: int) -> Specification:
@@ -85,7 +86,8 @@ class Specification:
         rows = Enclosed.exact(inverse).times(Enclosed.exact(centred))
         corner = np.zeros((target.dim + 1, target.dim + 1))
         corner[-1, -1] = widen_down(np.float64(level * level), 4.0)
-        form = rows.transposed.times(rows).minus(Enclosed.exact(corner))
+        # the radii of a product are summed in an order that need not be symmetric
+        form = rows.transposed.times(rows).minus(Enclosed.exact(corner)).symmetric()
         padding = np.eye(in_size + target.dim + 1)[in_size:]
         return Specification((form.placed(padding),), in_size)
 
@@ -99,7 +101,7 @@ class Specification:
         rows = Enclosed.exact(np.concatenate([-k, np.eye(len(k)), -shift[:, None]], axis=1))
         corner = np.zeros((rows.shape[1], rows.shape[1]))
         corner[-1, -1] = widen_down(np.float64(tolerance * tolerance), 2.0)
-        return Specification((rows.transposed.times(rows).minus(Enclosed.exact(corner)),), k.shape[1])
+        return Specification((rows.transposed.times(rows).minus(Enclosed.exact(corner)).symmetric(),), k.shape[1])
 
     @staticmethod
     def bounded(limits: ArrayLike, in_size: int) -> Specification:
@@ -165,3 +167,13 @@ class Specification:
             )
         kept = values > CONVEX * max(abs(part).max(), np.finfo(float).tiny)
         return np.sqrt(values[kept])[:, None] * vectors[:, kept].T
+
+
+def _check(form: Enclosed) -> None:
+    """InputError unless the form is what every bound of `[z; 1]' S [z; 1]` takes it to be."""
+    if not (np.isfinite(form.middle).all() and np.isfinite(form.radius).all()):
+        raise InputError("a matrix of a specification has entries or radii that are not finite; scale it down")
+    if not (np.array_equal(form.middle, form.middle.T) and np.array_equal(form.radius, form.radius.T)):
+        raise InputError("a matrix of a specification, or its radii, is not symmetric; give (S + S') / 2")
+    if form.radius.min() < 0.0:
+        raise InputError(f"a radius of a matrix of a specification is {form.radius.min()}; give none below 0")
