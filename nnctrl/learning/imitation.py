@@ -105,10 +105,10 @@ def imitate(
     """Train a network to act as `expert` does on the trajectories of `horizon` steps from `initial_set`.
 
     A continuous plant is sampled at the expert's period. `activation` is that of the hidden layers, by default tanh.
-    With a `spec` the result is evaluated against it, and its distance from the expert is bounded. Disturbances are taken as zero and parameters as their midpoints.
-    Nothing is proved of the closed loop; verification is for that. InputError where the expert has no input on a
-    trajectory of its own, or for half of the other states. Cost: 2 * rounds * trajectories * horizon questions to the
-    expert and as many data to fit.
+    With a `spec` the result is evaluated against it, and its distance from the expert is bounded. Disturbances are
+    taken as zero and parameters as their midpoints. Nothing is proved of the closed loop; verification is for that.
+    InputError where the expert has no input on a trajectory of its own, or for half of the other states. Cost: 2 *
+    rounds * trajectories * horizon questions to the expert and as many data to fit.
     """
     if initial_set.dim != plant.state_size:
         raise DimensionError(

@@ -32,8 +32,8 @@ class Attempt:
 
     `network`: the best one, None if there is none that is worth verifying. `reason`: why the method stopped, one or two
     sentences. `impossible`: the method proved that no controller at all does what is wanted, and `reason` is the proof.
-    `curve`: how training went; empty for methods that do not train. `before`: a network on the way, for comparison: what
-    the method had before it looked at sets. `notes`: further sentences.
+    `curve`: how training went; empty for methods that do not train. `before`: a network on the way, for comparison:
+    what the method had before it looked at sets. `notes`: further sentences.
     """
 
     network: Network | None
