@@ -123,6 +123,32 @@ def test_interval_parameters_and_disturbances_widen_the_forms():
     assert spreads[0] > 1.05 * spreads[1]
 
 
+def test_outputs_of_an_affine_plant_hold_for_all_its_parameters():
+    class Scaled(Plant):
+        states: ClassVar[dict[str, str]] = {"x": "1"}
+        inputs: ClassVar[dict[str, str]] = {"u": "1"}
+        outputs: ClassVar[dict[str, str]] = {"y": "1"}
+        parameters: ClassVar[dict[str, tuple[float, float]]] = {"k": (1.0, 3.0)}
+        dt = 1.0
+
+        def dynamics(self, x, u):
+            return (0.5 * x[0] + u[0],)
+
+        def output(self, x, p):
+            return (p["k"] * x[0],)
+
+    task = Task(Scaled(), Box([0.9], [1.0]), Spec((Reach(Box([-9.0], [9.0]), at=2),)), 2, "scaled")
+    flow = Flow.of(task)
+    first, *_ = flow.moments(
+        NetworkView.of(small_network(1)), flow.part(flow.initial.lower[None], flow.initial.upper[None])
+    )
+    form = first.signals
+    reach = (form.spread() + form.rounding)[0, 2].item()
+    middle = (form.centre + form.offset)[0, 2].item()
+    assert middle - reach <= 1.0 * 0.9
+    assert middle + reach >= 3.0 * 1.0
+
+
 def test_a_trajectory_that_diverges_stays_finite_and_says_what_to_change():
     class Explosive(Plant):
         states: ClassVar[dict[str, str]] = {"x": "1"}

@@ -25,7 +25,7 @@ from torch import Tensor
 from nnctrl.bounds.taylor_form import TaylorForm
 from nnctrl.bounds.view import AffineView, NetworkView, tensor
 from nnctrl.learning.certified.number import TrainingNumber, form_of, number_or_constant, numbers_of
-from nnctrl.learning.task import Task, constant_network
+from nnctrl.learning.task import Task
 from nnctrl.reachability.chain import disturbance_bounds
 from nnctrl.reachability.parametrisation import Parametrisation, parametrise
 from nnctrl.systems.fit import sample_period
@@ -74,7 +74,7 @@ class Flow:
         """The flow of a task, looked at `looks` times in every sample of a continuous plant, with a step each."""
         plant = task.plant
         initial = parametrise(task.initial_set, lambda affine: affine)
-        loop = task.problem(constant_network(np.zeros(plant.input_size), plant.state_size)).network_loop
+        loop = task.idle_problem.network_loop
         noise = disturbance_bounds(loop.step)
         if plant.is_discrete:
             return Flow(plant, initial, noise, task.samples, 1.0, 1, 1)
@@ -161,10 +161,13 @@ class Flow:
 
     @cached_property
     def _affine(self) -> AffineView | None:
-        """The dynamics of an affine discrete plant over [states; inputs; disturbances], for all its parameters."""
+        """The dynamics of an affine discrete plant over [states; inputs; disturbances], for all its parameters; None
+        where outputs need open parameters as signals.
+        """
         plant = self.plant
-        affine = plant.is_discrete and plant.is_affine() and plant.has_affine_output()
-        return AffineView.of(plant.affine().state) if affine else None
+        low, high = plant.parameter_bounds
+        apart = bool(plant.outputs) and bool((low < high).any())
+        return AffineView.of(plant.affine().state) if plant.is_discrete and plant.is_affine() and not apart else None
 
     def _runge_kutta(self, numbers: Sequence[TrainingNumber]) -> list[TrainingNumber]:
         h, n = self.period / self.substeps, self.plant.state_size
@@ -191,7 +194,7 @@ class Flow:
         n, m, w = plant.state_size, plant.input_size, plant.disturbance_size
         low, high = plant.parameter_bounds
         parameters: list[TrainingNumber | float] = [float(value) for value in low]
-        for index, number in zip(np.flatnonzero(low < high), signals[n + m + w :], strict=False):
+        for index, number in zip(np.flatnonzero(low < high), signals[n + m + w :], strict=True):
             parameters[index] = number
         (entries,) = tape.evaluate([signals[:n], signals[n : n + m], signals[n + m : n + m + w], parameters])
         return [number_or_constant(entries.get((row, 0), 0.0), signals[0]) for row in range(size)]

@@ -75,7 +75,7 @@ class CertifiedMethod(AbstractMethod):
     settings_type: ClassVar[type[SynthesisSettings]] = CertifiedSettings
 
     def objection(self, task: Task) -> str | None:
-        """Whatever its sets and plant, a task can be trained for unless no initial state can be sampled."""
+        """Every plant and requirement can be trained for; only the initial set may be of a kind without coordinates."""
         try:
             Flow.of(task)
         except UnsupportedError as error:
@@ -178,7 +178,9 @@ def _reason(training: Training, holds: bool, meter: Meter) -> str:
     ended = "time ran out" if meter.exhausted() else "the steps were used up"
     last = training.curve[-1] if training.curve else None
     if last is None:
-        return f"{ended} before enclosures were trained on"
+        return f"{ended} before anything was trained"
+    if last.size == 0.0:
+        return f"{ended} while training on trajectories, with a violation of {last.violation:.3g} in units of the set"
     return (
         f"{ended} while training on {100.0 * last.size:.0f} % of the initial set, with a violation of "
         f"{last.violation:.3g} in units of the requirement's set"
