@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
+from nnctrl.branching.meter import Meter
 from nnctrl.verification.engine import Outcome
 from nnctrl.verification.falsification import Falsification
 from nnctrl.verification.verdict import Reason, RequirementResult, Statistics, Verdict
@@ -45,3 +46,14 @@ def falsified(monitors: Sequence[Watched], found: Falsification, statistics: Sta
     return Outcome(
         Verdict.FALSIFIED, Reason.COUNTEREXAMPLE, table, counterexample=found.counterexample, statistics=statistics
     )
+
+
+def searched(monitors: Sequence[Watched], found: Falsification, meter: Meter, statistics: Statistics) -> Outcome:
+    """The outcome of a search that was all that was asked for: FALSIFIED, or UNKNOWN with what ended it."""
+    if found.counterexample is not None:
+        return falsified(monitors, found, statistics)
+    stopped = meter.exhausted()
+    reason = Reason.SAMPLE_BUDGET if stopped is None else Reason(stopped)
+    if found.candidate is not None:
+        reason = Reason.SOLVER_INACCURATE
+    return Outcome(Verdict.UNKNOWN, reason, unknown_rows(monitors, found.margins), counterexample=found.candidate)

@@ -24,9 +24,9 @@ from nnctrl.verification.branch_and_bound.falsify import Falsifier
 from nnctrl.verification.branch_and_bound.parts import ProofByParts
 from nnctrl.verification.engine import Outcome
 from nnctrl.verification.problem import Problem
-from nnctrl.verification.rows import falsified, unknown_rows
+from nnctrl.verification.rows import falsified, searched
 from nnctrl.verification.settings import BranchAndBoundSettings, Settings
-from nnctrl.verification.verdict import Reason, Statistics, Verdict
+from nnctrl.verification.verdict import Reason, Statistics
 
 FALSIFY_SAMPLES = 2000
 FALSIFY_SHARE = 0.05
@@ -51,15 +51,7 @@ def falsify(
     """Look for a counterexample; see `AbstractEngine.falsify`."""
     compiled = CompiledProblem.of(problem)
     found = Falsifier(compiled, samples=samples, seed=seed).run(meter, progress)
-    if found.counterexample is not None:
-        return falsified(compiled.monitors, found, Statistics(steps=compiled.horizon))
-    stopped = meter.exhausted()
-    reason = Reason.SAMPLE_BUDGET if stopped is None else Reason(stopped)
-    if found.candidate is not None:
-        reason = Reason.SOLVER_INACCURATE
-    return Outcome(
-        Verdict.UNKNOWN, reason, unknown_rows(compiled.monitors, found.margins), counterexample=found.candidate
-    )
+    return searched(compiled.monitors, found, meter, Statistics(steps=compiled.horizon))
 
 
 @single_threaded()

@@ -16,9 +16,9 @@ from nnctrl.verification.polynomial.problem import PolynomialProblem
 from nnctrl.verification.polynomial.proof import PolynomialProof
 from nnctrl.verification.polynomial.reach import PolynomialReach
 from nnctrl.verification.problem import Problem
-from nnctrl.verification.rows import falsified, unknown_rows
+from nnctrl.verification.rows import falsified, searched
 from nnctrl.verification.settings import PolynomialSettings, Settings
-from nnctrl.verification.verdict import Reason, Statistics, Verdict
+from nnctrl.verification.verdict import Statistics
 
 FALSIFY_SAMPLES = 256
 FALSIFY_SHARE = 0.05
@@ -65,14 +65,7 @@ class PolynomialEngine(AbstractEngine):
         compiled = PolynomialProblem.of(problem)
         flow = flow_settings(compiled, own(settings))
         found = PolynomialFalsifier(compiled, flow, samples=samples, seed=seed).run(meter, progress)
-        if found.counterexample is not None:
-            return falsified(compiled.monitors, found, Statistics(steps=compiled.samples))
-        stopped = meter.exhausted()
-        reason = Reason.SAMPLE_BUDGET if stopped is None else Reason(stopped)
-        if found.candidate is not None:
-            reason = Reason.SOLVER_INACCURATE
-        table = unknown_rows(compiled.monitors, found.margins)
-        return Outcome(Verdict.UNKNOWN, reason, table, counterexample=found.candidate)
+        return searched(compiled.monitors, found, meter, Statistics(steps=compiled.samples))
 
     def reach(self, problem: Problem, settings: Settings, meter: Meter, progress: Progress) -> Outcome:
         """See `AbstractEngine.reach`: the flowpipe of as many parts of the initial set as the settings allow."""

@@ -16,7 +16,7 @@ from nnctrl.reachability.flowpipe import Flowpipe, FlowpipeStep
 from nnctrl.sets.box import Box
 from nnctrl.verification.engine import AbstractEngine, Outcome
 from nnctrl.verification.problem import Problem
-from nnctrl.verification.rows import falsified, rows, unknown_rows
+from nnctrl.verification.rows import falsified, rows, searched
 from nnctrl.verification.settings import Settings, setting
 from nnctrl.verification.switched.falsify import SwitchedFalsifier
 from nnctrl.verification.switched.parts import Judgement, PartJudge
@@ -88,15 +88,7 @@ class SwitchedEngine(AbstractEngine):
         """See `AbstractEngine.falsify`."""
         compiled = SwitchedProblem.of(problem)
         found = SwitchedFalsifier(compiled, samples=samples, seed=seed).run(meter, progress)
-        if found.counterexample is not None:
-            return falsified(compiled.monitors, found, Statistics(steps=compiled.horizon))
-        stopped = meter.exhausted()
-        reason = Reason.SAMPLE_BUDGET if stopped is None else Reason(stopped)
-        if found.candidate is not None:
-            reason = Reason.SOLVER_INACCURATE
-        return Outcome(
-            Verdict.UNKNOWN, reason, unknown_rows(compiled.monitors, found.margins), counterexample=found.candidate
-        )
+        return searched(compiled.monitors, found, meter, Statistics(steps=compiled.horizon))
 
     def reach(self, problem: Problem, settings: Settings, meter: Meter, progress: Progress) -> Outcome:
         """See `AbstractEngine.reach`: the flowpipe of the whole initial set as one part."""
