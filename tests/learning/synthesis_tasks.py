@@ -111,3 +111,8 @@ class Unwritten(Expert):
 
     def control(self, x: np.ndarray) -> np.ndarray:
         return -x
+
+
+def weight(network: Network | None) -> float:
+    assert network is not None
+    return float(network.blocks[0].affines[1].weight[0, 0])
